@@ -1,0 +1,30 @@
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench clean setup
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
+
+run: setup ## an embedded DynamoDB with sample data, and the API over it on http://127.0.0.1:8000
+	@$(VENV)/python -m local --port $(PORT)
+
+test: setup ## the tests, with coverage
+	@$(VENV)/python -m pytest
+
+check: setup ## ruff and mypy --strict
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+
+bench: setup ## this project and its peers, side by side in one run
+	@$(VENV)/python -m bench
+
+clean: ## takes away all that these commands made
+	rm -rf .venv .venv.lock .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@$(PYTHON) scripts/setup.py

@@ -1,0 +1,225 @@
+"""One request -> one response: parameters, plan, table, wire. What fails on the way ends as a problem."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+import orjson
+from botocore.exceptions import ClientError
+from chalice import CORSConfig, Response
+from chalice.app import Request
+
+from chalicelib import cursor, filters, parameters
+from chalicelib.filters import OPERATORS, Condition
+from chalicelib.parameters import CONTROLS, Query
+from chalicelib.planner import Plan, Question, plan_item, plan_items
+from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request, problem_of
+from chalicelib.schema import Index
+from chalicelib.settings import Settings
+from chalicelib.table import Page, Table, start_key
+from chalicelib.wire import READERS, PlainItem
+
+log = logging.getLogger("tablecast")
+
+EXPOSED_HEADERS = ["Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan"]
+PREFLIGHT_SECONDS = 7200
+
+# Lambda hands the body on as a string in JSON, where a character of ours can take three times its bytes. So much stays
+# within Lambda's 6 MB, and one item, of at most 400 KB, always does.
+MAX_BODY_BYTES = 2_000_000
+
+
+def cors(settings: Settings) -> CORSConfig:
+    return CORSConfig(
+        allow_origin=settings.allow_origin,
+        allow_headers=["Cache-Control", "If-None-Match"],
+        expose_headers=EXPOSED_HEADERS,
+        max_age=PREFLIGHT_SECONDS,
+    )
+
+
+def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
+    """`view`, answering with a problem where it raises."""
+
+    @functools.wraps(view)
+    def answer(api: Api, request: Request, *segments: str) -> Response:
+        try:
+            return view(api, request, *segments)
+        except Exception as error:
+            request_id = _context(request).aws_request_id
+            problem = problem_of(error, request_id)
+            if problem is not error:
+                log.error("%s: %s", request_id, problem.detail, exc_info=error)
+            if isinstance(error, ClientError):
+                # What DynamoDB refuses may be a plan of a schema that has changed since.
+                api.table.forget_schema()
+            return Response(problem.body, problem.headers, problem.status)
+
+    return answer
+
+
+class Api:
+    """The GET routes over one table."""
+
+    def __init__(self, settings: Settings, table: Table) -> None:
+        self.settings = settings
+        self.table = table
+
+    @_answers
+    def root(self, request: Request) -> Response:
+        """What there is to ask: the table, its keys and indexes, operators, parameters and links."""
+        schema, published = self.table.schema(), self.settings.attributes
+
+        def key(name: str | None) -> dict[str, str] | None:
+            return None if name is None else {"name": name, "type": schema.types[name]}
+
+        def keys(index: Index) -> dict[str, Any]:
+            return {"partition": key(index.partition), "sort": key(index.sort)}
+
+        return _json(
+            {
+                "table": schema.name,
+                "keys": keys(schema.table),
+                "indexes": [
+                    {
+                        "name": index.name,
+                        "kind": index.kind,
+                        **keys(index),
+                        "holds": index.holds and sorted(index.holds),
+                    }
+                    for index in schema.indexes
+                ],
+                "attributes": published and sorted(published.union(schema.table.keys)),
+                "operators": {operator.key: operator.words for operator in OPERATORS.values()},
+                "parameters": {name: control.words for name, control in CONTROLS.items()},
+                "links": {
+                    "items": "items",
+                    "item": "/".join(("items", *(f"{{{name}}}" for name in schema.table.keys))),
+                },
+            },
+            {},
+        )
+
+    @_answers
+    def items(self, request: Request) -> Response:
+        """The items that the query's conditions hold for."""
+        return self._list(request, ())
+
+    @_answers
+    def partition(self, request: Request, partition: str) -> Response:
+        """The item whose key is `partition`, or the list of its items where the table has a sort key."""
+        schema = self.table.schema()
+        if schema.table.sort is None:
+            return self._item(request, partition)
+        name, text = schema.table.partition, _decoded(partition)
+        value = filters.key_value(name, text, schema)
+        return self._list(request, (Condition((name,), OPERATORS["eq"], ((value,),), False, f"{name}={text}"),))
+
+    @_answers
+    def item(self, request: Request, partition: str, sort: str) -> Response:
+        """The one item whose keys are `partition` and `sort`."""
+        table = self.table.schema().table
+        if table.sort is None:
+            raise Problem(404, f"An item of this table is at /items/{{{table.partition}}}: the table has no sort key.")
+        return self._item(request, partition, sort)
+
+    def _list(self, request: Request, fixed: tuple[Condition, ...]) -> Response:
+        schema, query = self.table.schema(), _query(request)
+        asked = parameters.parse(query, schema, self.settings, fixed)
+        plan = plan_items(Question(schema, asked, self.settings))
+        if asked.explain:
+            return _json(plan.explain(), {"X-Plan": str(plan)})
+        start = None
+        if asked.cursor is not None:
+            start = cursor.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
+        try:
+            page = self.table.items(plan, start, asked.limit, _context(request).get_remaining_time_in_millis() / 1000)
+        except ClientError as error:
+            if start and "start" in error.response["Error"].get("Message", "").lower():
+                raise cursor.not_a_cursor() from error
+            raise
+        items = [_plain(item, asked.numbers, plan) for item in page.items]
+        following = page.following
+        while True:
+            next_page = _next(query, cursor.encode(following, plan.start_keys, plan.identity)) if following else None
+            body = orjson.dumps({"items": items, "count": len(items), "next": next_page})
+            if len(body) <= MAX_BODY_BYTES or len(items) == 1:
+                break
+            del items[len(items) // 2 :]
+            following = start_key(page.items[len(items) - 1], plan)
+        headers = _headers(plan, page)
+        if next_page:
+            headers["Link"] = f'<{next_page}>; rel="next"'
+        return Response(body.decode(), headers)
+
+    def _item(self, request: Request, *segments: str) -> Response:
+        schema = self.table.schema()
+        asked = parameters.parse(_query(request), schema, self.settings, of_item=True)
+        texts = map(_decoded, segments)
+        key = {name: filters.key_value(name, text, schema) for name, text in zip(schema.table.keys, texts, strict=True)}
+        plan = plan_item(key, Question(schema, asked, self.settings))
+        if asked.explain:
+            return _json(plan.explain(), {"X-Plan": str(plan)})
+        page = self.table.item(plan)
+        if not page.items:
+            shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())
+            raise Problem(404, f"There is no item with {shown}.")
+        return _json(_plain(page.items[0], asked.numbers, plan), _headers(plan, page))
+
+
+def chalice_error(response: Response, settings: Settings) -> Response:
+    """An error that Chalice answered by itself (a method that no route has) as a problem that a browser can read."""
+    if response.status_code < 400 or response.headers.get("Content-Type") == MEDIA_TYPE:
+        return response
+    problem = Problem(response.status_code, f"{response.body['Message']}.")
+    headers = {**response.headers, **problem.headers, **cors(settings).get_access_control_headers()}
+    return Response(problem.body, headers, problem.status)
+
+
+def _json(body: Mapping[str, Any], headers: Headers) -> Response:
+    return Response(
+        orjson.dumps(body).decode(), {"Content-Type": "application/json", "Cache-Control": "no-cache", **headers}
+    )
+
+
+def _headers(plan: Plan, page: Page) -> Headers:
+    return {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-cache",
+        "Server-Timing": f"dynamodb;dur={page.seconds * 1000:.1f}",
+        "X-Plan": str(plan),
+        "X-Consumed-Capacity": f"{page.units:g}",
+    }
+
+
+def _context(request: Request) -> Any:
+    return request.lambda_context
+
+
+def _query(request: Request) -> Query:
+    given = request.query_params
+    return {} if given is None else {name: given.getlist(name) for name in given}
+
+
+def _plain(item: Any, numbers: str, plan: Plan) -> PlainItem:
+    plain = READERS[numbers](item)
+    for name in plan.strip:
+        plain.pop(name, None)
+    return plain
+
+
+def _decoded(segment: str) -> str:
+    """A path segment as API Gateway hands it on, still percent-encoded (aws/chalice#511), decoded exactly once."""
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise bad_request(f"{segment[:80]!r} is not percent-encoded UTF-8.") from None
+
+
+def _next(query: Query, position: str) -> str:
+    """The request for the page behind this one, as a reference that resolves against the request's own URL."""
+    return "?" + urlencode({**query, "_cursor": [position]}, doseq=True)

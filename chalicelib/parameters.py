@@ -1,0 +1,129 @@
+"""Query string -> `Parameters`: the `_controls`, one table of them, and the conditions. Pure.
+
+Control parameters start with `_`, so that every other name is free to be an attribute (Datasette's convention).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import filters
+from chalicelib.filters import Condition, Path
+from chalicelib.problems import bad_request
+from chalicelib.schema import TableSchema
+from chalicelib.settings import Settings
+
+DEFAULT_LIMIT = 100
+
+Query = Mapping[str, Sequence[str]]  # API Gateway's multiValueQueryStringParameters: name -> values, decoded
+
+
+@dataclass(frozen=True)
+class Sort:
+    attribute: str
+    descending: bool
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What one request asks. `consistent`: None where it leaves that to the settings. `fields`: None for all."""
+
+    conditions: tuple[Condition, ...]
+    limit: int
+    cursor: str | None
+    sort: Sort | None
+    fields: tuple[Path, ...] | None
+    index: str | None
+    consistent: bool | None
+    numbers: str
+    explain: bool
+
+
+def _limit(text: str, schema: TableSchema, settings: Settings) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= settings.max_limit):
+        raise bad_request(f"_limit is {text[:80]!r}: it takes a whole number from 1 to {settings.max_limit}.")
+    return int(text)
+
+
+def _sort(text: str, schema: TableSchema, settings: Settings) -> Sort:
+    return Sort(text.removeprefix("-"), text.startswith("-"))
+
+
+def _fields(text: str, schema: TableSchema, settings: Settings) -> tuple[Path, ...]:
+    names = [filters.unquoted(name) or name for name in filters.text_list(text)]
+    if not all(names) or not names:
+        raise bad_request("_fields names no attribute: give a comma list of at least one, as _fields=a,b.")
+    paths = tuple(dict.fromkeys(map(filters.parse_path, names)))
+    for path in paths:
+        filters.check_published(str(path[0]), schema, settings.attributes)
+    return paths
+
+
+def _index(text: str, schema: TableSchema, settings: Settings) -> str:
+    names = [str(index.name) for index in schema.indexes]
+    if text not in names:
+        has = f"it has {', '.join(names)}" if names else "it has none"
+        raise bad_request(f"_index is {text[:80]!r}, which is no index of this table: {has}.")
+    return text
+
+
+def _one_of(name: str, words: Mapping[str, Any]) -> Callable[[str, TableSchema, Settings], Any]:
+    def read(text: str, schema: TableSchema, settings: Settings) -> Any:
+        if text not in words:
+            raise bad_request(f"{name} is {text[:80]!r}: it takes {' or '.join(words)}.")
+        return words[text]
+
+    return read
+
+
+_FLAG = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class Control:
+    """One `_control`: `words` for people; `read` makes of its text the field of `Parameters` that has its name."""
+
+    words: str
+    read: Callable[[str, TableSchema, Settings], Any]
+    of_item: bool = False
+
+
+# `of_item`: a request for a single item takes it too.
+CONTROLS = {
+    "_limit": Control("the most items in one answer", _limit),
+    "_cursor": Control("where to go on: from the `next` of an answer", lambda text, schema, settings: text),
+    "_sort": Control("the attribute to sort by, with - before it for the last first", _sort),
+    "_fields": Control("the attributes to answer with, a comma list", _fields, of_item=True),
+    "_index": Control("the index to read; what it does not hold is left out", _index),
+    "_consistent": Control("whether to read what was written last", _one_of("_consistent", _FLAG), of_item=True),
+    "_numbers": Control(
+        "numbers as string or number", _one_of("_numbers", {"string": "string", "number": "number"}), of_item=True
+    ),
+    "_explain": Control("true: the plan and its reasons, nothing read", _one_of("_explain", _FLAG), of_item=True),
+}
+
+
+def parse(
+    query: Query, schema: TableSchema, settings: Settings, fixed: Sequence[Condition] = (), of_item: bool = False
+) -> Parameters:
+    """The parameters that `query` holds, with the conditions that the path has `fixed` before its own.
+
+    `of_item`: of a request for a single item, which takes no conditions. Problem: one that cannot be answered.
+    """
+    values: dict[str, Any] = dict.fromkeys(name.removeprefix("_") for name in CONTROLS)
+    values |= {"limit": min(DEFAULT_LIMIT, settings.max_limit), "numbers": settings.numbers, "explain": False}
+    conditions = list(fixed)
+    known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
+    for name, texts in query.items():
+        if name in known:
+            if len(texts) > 1:
+                raise bad_request(f"{name} is given {len(texts)} times: give it once.")
+            values[name.removeprefix("_")] = CONTROLS[name].read(texts[0], schema, settings)
+        elif of_item or (name.startswith("_") and filters.split_name(name)[0] == name):
+            hint = "" if of_item else f" (an attribute of that name is asked for as {name[:80]}__eq)"
+            raise bad_request(f"{name[:80]!r} is no parameter here{hint}: there are {', '.join(known)}.")
+        else:
+            conditions += [filters.parse(name, text, schema, settings.attributes) for text in texts]
+    return Parameters(conditions=tuple(conditions), **values)

@@ -1,0 +1,95 @@
+"""DynamoDB's JSON <-> plain JSON.
+
+DynamoDB writes each value as an object of one entry, its type and what it is: `{"N": "5"}`. On the way out that
+wrapping goes: S and B as the text they are, N as text or as a JSON number of the same digits, BOOL, NULL null,
+SS, NS, BS arrays in the order they came, L array, M object. Item types are followed, never guessed: a map may well
+have an attribute that is called "S".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+Attribute = dict[str, Any]
+TypedItem = dict[str, Attribute]
+PlainItem = dict[str, Any]
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+MAX_DIGITS, MIN_EXPONENT, MAX_EXPONENT = 38, -130, 125
+
+
+def reader(numbers: str) -> Callable[[TypedItem], PlainItem]:
+    """A function from DynamoDB's item to the plain one, `numbers` as "string" or "number". This is the hot path."""
+
+    def item(attributes: TypedItem) -> PlainItem:
+        return {
+            name: value if (change := changed(kind)) is None else change(value)
+            for name, attribute in attributes.items()
+            for kind, value in attribute.items()
+        }
+
+    def array(attributes: list[Attribute]) -> list[Any]:
+        return [
+            value if (change := changed(kind)) is None else change(value)
+            for attribute in attributes
+            for kind, value in attribute.items()
+        ]
+
+    changes: dict[str, Callable[[Any], Any]] = {"M": item, "L": array, "NULL": lambda _: None}
+    if numbers == "number":
+        # A Fragment goes out as it is, so a number keeps every digit, which a float would not.
+        changes |= {"N": orjson.Fragment, "NS": lambda texts: [orjson.Fragment(text) for text in texts]}
+    changed = changes.get
+    return item
+
+
+READERS = {numbers: reader(numbers) for numbers in ("string", "number")}
+
+
+def number(text: str) -> str:
+    """`text` as DynamoDB keeps it: no exponent, no zeros around it.
+
+    ValueError says which of DynamoDB's rules it breaks: 38 digits, 1E-130 to 9.99E+125
+    (developer guide, "Supported data types: Number").
+    """
+    if not NUMBER.fullmatch(text):
+        raise ValueError("not a number")
+    value = Decimal(text)
+    if not value:
+        return "0"
+    significant = "".join(map(str, value.as_tuple().digits)).strip("0")
+    if len(significant) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(significant)} digits; DynamoDB keeps {MAX_DIGITS}")
+    if not MIN_EXPONENT <= value.adjusted() <= MAX_EXPONENT:
+        raise ValueError("a number outside 1E-130 to 9.99E+125")
+    plain = f"{value:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def typed(value: Any) -> Attribute:
+    """A plain value, as `json` reads one with parse_float=Decimal, in DynamoDB's JSON. A set becomes SS or NS.
+
+    ValueError: a number that DynamoDB cannot keep. TypeError: a value of no type it has.
+    """
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | Decimal():
+            return {"N": number(str(value))}
+        case list():
+            return {"L": [typed(element) for element in value]}
+        case set() | frozenset():
+            kind = "SS" if all(isinstance(element, str) for element in value) else "NS"
+            return {kind: sorted(value) if kind == "SS" else [number(str(element)) for element in sorted(value)]}
+        case Mapping():
+            return {"M": {str(name): typed(element) for name, element in value.items()}}
+    raise TypeError(f"{type(value).__name__} is no type of DynamoDB's")

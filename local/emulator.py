@@ -1,0 +1,92 @@
+"""The embedded AWS: MiniStack, in a process of its own. `python -m local.emulator` serves on GATEWAY_PORT."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ministack import app
+from ministack.services import dynamodb
+
+START_SECONDS = 30.0
+
+# Any credentials do there. Real ones must never reach it, nor a profile that may not exist.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+class NotStarted(Exception):
+    """The emulator ended, or did not answer, before it was ready."""
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """This process's environment, with `endpoint` as its DynamoDB and nothing else of AWS's."""
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**rest, **CREDENTIALS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running() -> Iterator[str]:
+    """The URL of an emulator that runs as long as this context. NotStarted: it could not be started."""
+    port = free_port()
+    environ = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR"}
+    with ended([sys.executable, "-m", "local.emulator"], environ, stdout=subprocess.DEVNULL) as process:
+        wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def ended(command: list[str], environ: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """`command`, ended with all that it started when this context ends."""
+    # A session of its own: Chalice's reloader does not pass a signal on to its worker, a group has both.
+    process = subprocess.Popen(command, env=dict(environ), start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Returns once `process` accepts connections on `port`. NotStarted: it ended, or START_SECONDS have passed."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise NotStarted
+
+
+def serve() -> None:
+    trimmed = dynamodb._apply_index_projection
+
+    def projected(item: dict[str, Any], table: dict[str, Any], index_name: str | None) -> dict[str, Any]:
+        # DynamoDB fetches from the table what a local index does not hold; MiniStack 1.5.33 leaves it out.
+        local = {index["IndexName"] for index in table.get("LocalSecondaryIndexes") or ()}
+        kept: dict[str, Any] = item if index_name in local else trimmed(item, table, index_name)
+        return kept
+
+    dynamodb._apply_index_projection = projected
+    app.main()
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = []
+    serve()
