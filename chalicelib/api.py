@@ -20,8 +20,8 @@ from chalicelib.planner import Plan, Question, plan_item, plan_items
 from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request, problem_of
 from chalicelib.schema import Index
 from chalicelib.settings import Settings
-from chalicelib.table import Page, Table, start_key
-from chalicelib.wire import READERS, PlainItem
+from chalicelib.table import Page, Table
+from chalicelib.wire import READERS, PlainItem, TypedItem
 
 log = logging.getLogger("tablecast")
 
@@ -136,25 +136,28 @@ class Api:
         start = None
         if asked.cursor is not None:
             start = cursor.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
-        try:
-            page = self.table.items(plan, start, asked.limit, _context(request).get_remaining_time_in_millis() / 1000)
-        except ClientError as error:
-            if start and "start" in error.response["Error"].get("Message", "").lower():
-                raise cursor.not_a_cursor() from error
-            raise
-        items = [_plain(item, asked.numbers, plan) for item in page.items]
-        following = page.following
+        limit, seconds_left = asked.limit, _context(request).get_remaining_time_in_millis() / 1000
         while True:
-            next_page = _next(query, cursor.encode(following, plan.start_keys, plan.identity)) if following else None
+            page = self._page(plan, start, limit, seconds_left)
+            following = cursor.encode(page.following, plan.start_keys, plan.identity) if page.following else None
+            next_page = _next(query, following) if following else None
+            items = [_plain(item, asked.numbers, plan) for item in page.items]
             body = orjson.dumps({"items": items, "count": len(items), "next": next_page})
             if len(body) <= MAX_BODY_BYTES or len(items) == 1:
                 break
-            del items[len(items) // 2 :]
-            following = start_key(page.items[len(items) - 1], plan)
+            limit = len(items) // 2
         headers = _headers(plan, page)
         if next_page:
             headers["Link"] = f'<{next_page}>; rel="next"'
         return Response(body.decode(), headers)
+
+    def _page(self, plan: Plan, start: TypedItem | None, limit: int, seconds_left: float) -> Page:
+        try:
+            return self.table.items(plan, start, limit, seconds_left)
+        except ClientError as error:
+            if start and "start" in error.response["Error"].get("Message", "").lower():
+                raise cursor.not_a_cursor() from error
+            raise
 
     def _item(self, request: Request, *segments: str) -> Response:
         schema = self.table.schema()
@@ -205,7 +208,7 @@ def _query(request: Request) -> Query:
     return {} if given is None else {name: given.getlist(name) for name in given}
 
 
-def _plain(item: Any, numbers: str, plan: Plan) -> PlainItem:
+def _plain(item: TypedItem, numbers: str, plan: Plan) -> PlainItem:
     plain = READERS[numbers](item)
     for name in plan.strip:
         plain.pop(name, None)

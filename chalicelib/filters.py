@@ -200,7 +200,7 @@ class Placeholders:
         if condition.operator.holds is _equal and len(operands) > 1:
             # One IN counts as one of the 300 operators that an expression may have.
             texts = [operand for (operand,) in operands]
-            parts = [f"{path} IN ({', '.join(texts[i : i + MAX_IN])})" for i in range(0, len(texts), MAX_IN)]
+            parts = [f"{path} IN ({','.join(texts[i : i + MAX_IN])})" for i in range(0, len(texts), MAX_IN)]
         else:
             parts = [condition.operator.expression.format(*values, path=path) for values in operands]
         text = " OR ".join(parts)

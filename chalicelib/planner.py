@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from chalicelib.filters import OPERATORS, Condition, Path, Placeholders, Value, fold
-from chalicelib.parameters import Parameters
+from chalicelib.parameters import Parameters, Sort
 from chalicelib.problems import Problem, bad_request
 from chalicelib.schema import Index, TableSchema
 from chalicelib.settings import Settings
@@ -153,7 +153,7 @@ def plan_items(question: Question) -> Plan:
         others = [f"{c.index}: not used: {best.index} is at least as good" for c in candidates if c is not best]
         return _query(best, question, (best.explain(question), *others, *refused.values()))
     if parameters.sort:
-        raise _no_such_sort(parameters.sort.attribute, candidates, refused, schema)
+        raise _no_such_sort(parameters.sort.attribute, refused, question)
     if not question.settings.scan:
         raise _no_scan(schema)
     return _scan(forced or schema.table, question, ("no key or index can answer this: all is read", *refused.values()))
@@ -244,14 +244,19 @@ def _check_forced(index: Index, question: Question) -> None:
         raise bad_request(f"{index} is a global index, which has no consistent reads: leave out _consistent or _index.")
 
 
-def _no_such_sort(
-    attribute: str, right: Sequence[_Candidate], refused: Mapping[Index, str], schema: TableSchema
-) -> Problem:
-    possible = dict.fromkeys(c.index.sort for c in right if c.index.sort)
+def _no_such_sort(attribute: str, refused: Mapping[Index, str], question: Question) -> Problem:
+    parameters, indexes = question.parameters, (question.schema.table, *question.schema.indexes)
+    possible = set()
+    for index in indexes:
+        candidate = _candidate(index, parameters.conditions)
+        if candidate and index.sort and parameters.index in (None, index.name):
+            sorted_so = replace(parameters, sort=Sort(index.sort, False))
+            if parameters.index or not _refusals(index, candidate, replace(question, parameters=sorted_so)):
+                possible.add(index.sort)
     can = f"it could have _sort={_listed(possible)}" if possible else "it cannot be sorted"
     hints = [reason for index, reason in refused.items() if index.sort == attribute] or [
         f"{index} sorts by {index.sort} where {index.partition} is fixed by an equality"
-        for index in (schema.table, *schema.indexes)
+        for index in indexes
         if index.sort
     ]
     return bad_request(

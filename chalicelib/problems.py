@@ -7,6 +7,7 @@ a request can end in (botocore's exceptions among it) into one. The cause goes t
 from __future__ import annotations
 
 from http import HTTPStatus
+from json import JSONDecodeError
 
 import orjson
 from botocore import exceptions as botocore
@@ -81,8 +82,9 @@ CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (botocore.TokenRetrievalError, REFUSED),
     (botocore.ProfileNotFound, REFUSED),
     (botocore.NoRegionError, ABSENT),
+    (botocore.ConnectionError, DOWN),
     (botocore.HTTPClientError, DOWN),
-    (botocore.ChecksumError, DOWN),
+    (JSONDecodeError, DOWN),
 )
 
 

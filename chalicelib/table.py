@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import botocore
 import botocore.session
 import orjson
 from botocore.config import Config
@@ -69,8 +71,13 @@ def connect() -> Any:
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         parameter_validation=False,
+        # botocore's own is put together anew for each request.
+        user_agent=f"tablecast botocore/{botocore.__version__}",
     )
-    return session.create_client("dynamodb", config=config)
+    client = session.create_client("dynamodb", config=config)
+    # What is here by now stays as long as the function does: the collector need not go through it for every page.
+    gc.freeze()
+    return client
 
 
 @dataclass(frozen=True)

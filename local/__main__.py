@@ -80,7 +80,14 @@ def main(
             raise Stop(f"{endpoint}: {error}") from None
         environ["TABLE_NAME"] = definition["TableName"]
         environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Or the first import of each module would be a change to reload.
-        chalice = [str(pathlib.Path(sys.executable).with_name("chalice")), "local", "--stage", "local", "--port", str(port)]
+        chalice = [
+            str(pathlib.Path(sys.executable).with_name("chalice")),
+            "local",
+            "--stage",
+            "local",
+            "--port",
+            str(port),
+        ]
         process = stack.enter_context(emulator.ended(chalice, environ))
         try:
             emulator.wait_for(port, process)

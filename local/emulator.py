@@ -11,9 +11,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ministack import app
-from ministack.services import dynamodb
-
 START_SECONDS = 30.0
 
 # Any credentials do there. Real ones must never reach it, nor a profile that may not exist.
@@ -75,15 +72,31 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def serve() -> None:
+    """MiniStack 1.5.33, with DynamoDB's behaviour in two places where it has another."""
+    # Imported here: it sets up logging for the whole process.
+    from ministack import app
+    from ministack.services import dynamodb
+
     trimmed = dynamodb._apply_index_projection
+    begins_with = dynamodb._ExprEval._fn_begins_with
 
     def projected(item: dict[str, Any], table: dict[str, Any], index_name: str | None) -> dict[str, Any]:
-        # DynamoDB fetches from the table what a local index does not hold; MiniStack 1.5.33 leaves it out.
+        # What a local index does not hold is fetched from the table, not left out.
         local = {index["IndexName"] for index in table.get("LocalSecondaryIndexes") or ()}
         kept: dict[str, Any] = item if index_name in local else trimmed(item, table, index_name)
         return kept
 
+    def starts(expression: Any) -> bool:
+        # An attribute of another type than the prefix does not begin with it, which is no error.
+        try:
+            return bool(begins_with(expression))
+        except ValueError as error:
+            if str(error).endswith(("operand type: S", "operand type: B")):
+                return False
+            raise
+
     dynamodb._apply_index_projection = projected
+    dynamodb._ExprEval._fn_begins_with = starts
     app.main()
 
 

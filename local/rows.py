@@ -89,7 +89,7 @@ def _key(name: str, item: TypedItem, types: dict[str, str], most_bytes: int) -> 
         raise ValueError(f"has no {name}")
     kind, value = next(iter(item[name].items()))
     if kind not in _TYPE_NAMES:
-        raise ValueError(f"{name} is {json.dumps(value)[:40]}, and a key is a string or a number")
+        raise ValueError(f"{name} is neither a string nor a number, as a key has to be")
     if kind != types.get(name, kind):
         raise ValueError(f"{name} is {_TYPE_NAMES[kind]}, and in the rows before it is {_TYPE_NAMES[types[name]]}")
     if not value or len(value.encode()) > most_bytes:

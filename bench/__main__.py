@@ -1,0 +1,199 @@
+"""`python -m bench`: this project and the usual handler, side by side in one run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import truediv
+from typing import Any
+
+import boto3
+import click
+
+from bench.worker import MODULES
+from local import emulator, sample
+from local.__main__ import BATCH
+
+ROUNDS = 25
+SIZES = (1_000, 100_000)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is asked, how often in one round, and the most that our CPU may be of the usual handler's."""
+
+    name: str
+    event: tuple[str, dict[str, str], dict[str, str]]
+    times: int
+    goal: float | None
+
+
+AGAINST_STUB = (
+    Scenario("1 MB page", ("/items", {}, {"_limit": "2000"}), 1, 0.20),
+    Scenario("one-item lookup", ("/items/{partition}", {"partition": "a"}, {}), 50, 0.90),
+)
+PAGE: tuple[str, dict[str, str], dict[str, str]] = ("/items", {}, {"_limit": "100"})
+
+
+@contextlib.contextmanager
+def stub() -> Iterator[str]:
+    port = emulator.free_port()
+    with emulator.ended([sys.executable, "-m", "bench.stub", str(port)], os.environ) as process:
+        emulator.wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+
+
+class Contender:
+    """A worker process that is asked for one round at a time."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self.name = name
+        self._process = process
+
+    def round(self, scenario: Scenario) -> dict[str, float]:
+        asked = {"event": scenario.event, "times": scenario.times}
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise click.ClickException(f"{self.name} ended in {scenario.name!r}: what it said is above")
+        figures: dict[str, float] = json.loads(line)
+        return figures
+
+
+@contextlib.contextmanager
+def contender(name: str, environ: Mapping[str, str]) -> Iterator[Contender]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with emulator.ended([sys.executable, "-m", "bench.worker", name], environ, **pipes) as process:
+        # All on one core, which is theirs alone as they take turns: cores differ, more so on shared machines.
+        if cores := sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []:
+            os.sched_setaffinity(process.pid, cores[-1:])
+        yield Contender(name, process)
+        assert process.stdin
+        process.stdin.close()
+
+
+def measured(rows: list[tuple[Contender, Scenario]], bar: Any) -> list[dict[str, Any]]:
+    """Medians and spread of each row, from rounds that take turns, so that what slows the machine slows them all."""
+    figures: list[list[dict[str, float]]] = [[] for _ in rows]
+    for _, (who, scenario) in enumerate(rows):
+        who.round(scenario)  # Warm: connections, schema, caches.
+    for _ in range(ROUNDS):
+        for row, (who, scenario) in enumerate(rows):
+            figures[row].append(who.round(scenario))
+            bar.update(1)
+    return [
+        {
+            "scenario": scenario.name,
+            "contender": who.name,
+            "items": int(rounds[0]["count"]),
+            **{
+                f"{clock}_ms": round(statistics.median(figure[clock] for figure in rounds) * 1000, 3)
+                for clock in ("cpu", "wall")
+            },
+            "cpu_rounds_ms": [round(figure["cpu"] * 1000, 3) for figure in rounds],
+            "cpu_spread_ms": [round(at(figure["cpu"] for figure in rounds) * 1000, 3) for at in (min, max)],
+        }
+        for (who, scenario), rounds in zip(rows, figures, strict=True)
+    ]
+
+
+def load(endpoint: str, size: int, bar: Any) -> str:
+    """A table of `size` items of the sample's form, made in the embedded DynamoDB."""
+    name, client = f"bench-{size}", boto3.client("dynamodb", endpoint_url=endpoint)
+    key = [{"AttributeName": "idx", "KeyType": "HASH"}]
+    types = [{"AttributeName": "idx", "AttributeType": "S"}]
+    client.create_table(TableName=name, KeySchema=key, AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST")
+    quakes = sample.items()
+    for start in range(0, size, BATCH):
+        puts = [
+            {"PutRequest": {"Item": {**quakes[number % len(quakes)], "idx": {"S": f"{number:06d}"}}}}
+            for number in range(start, start + BATCH)
+        ]
+        client.batch_write_item(RequestItems={name: puts})
+        bar.update(BATCH)
+    return name
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--json", "file", type=click.File("w"), help="Write the figures to this file too, as JSON.")
+@click.option(
+    "--sizes/--no-sizes", default=True, help="Whether to compare tables of 1,000 and 100,000 items (a minute)."
+)
+def main(file: Any, sizes: bool) -> None:
+    """CPU and wall time of whole requests through the Lambda handler: API Gateway event in, proxy response out.
+
+    A stub DynamoDB in a process of its own answers at once, so that what is measured is the handler. The contenders
+    take turns in one run; ratios hold from machine to machine, milliseconds do not.
+    """
+    os.environ.update(emulator.environment("http://127.0.0.1:1"))
+    results: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(stub())
+        environ = {**emulator.environment(url), "TABLE_NAME": sample.TABLE["TableName"], "MAX_LIMIT": "2000"}
+        contenders = [stack.enter_context(contender(name, environ)) for name in MODULES]
+        rows = [(who, scenario) for scenario in AGAINST_STUB for who in contenders]
+        with click.progressbar(length=len(rows) * ROUNDS, label="Against the stub", file=sys.stderr) as bar:
+            results += measured(rows, bar)
+    goals_met = report(results)
+    if sizes:
+        results += growth()
+    if file:
+        json.dump({"machine": machine(), "rounds": ROUNDS, "results": results}, file, indent=1)
+    sys.exit(0 if goals_met else 1)
+
+
+def report(results: list[dict[str, Any]]) -> bool:
+    """Prints the table; whether every goal is met."""
+    click.echo(f"\n{machine()}, medians of {ROUNDS} rounds\n")
+    click.echo(f"{'':18}{'contender':12}{'items':>7}{'CPU ms':>10}{'wall ms':>10}{'ratio':>8}{'goal':>8}")
+    met = True
+    for scenario in AGAINST_STUB:
+        ours, usual = (result for result in results if result["scenario"] == scenario.name)
+        # The median of what each round says: what slows one round slows both contenders in it.
+        ratio = statistics.median(map(truediv, ours["cpu_rounds_ms"], usual["cpu_rounds_ms"]))
+        met = met and (scenario.goal is None or ratio <= scenario.goal)
+        for result, compared in ((usual, ""), (ours, f"{ratio:8.2f}{scenario.goal:8.2f}")):
+            click.echo(
+                f"{result['scenario']:18}{result['contender']:12}{result['items']:7}"
+                f"{result['cpu_ms']:10.2f}{result['wall_ms']:10.2f}{compared}"
+            )
+    return met
+
+
+def growth() -> list[dict[str, Any]]:
+    """The same page of tables of other sizes, in the embedded DynamoDB."""
+    with contextlib.ExitStack() as stack:
+        endpoint = stack.enter_context(emulator.running())
+        rows = []
+        with click.progressbar(length=sum(SIZES), label="\nMaking tables", file=sys.stderr) as bar:
+            for size in SIZES:
+                environ = {**emulator.environment(endpoint), "TABLE_NAME": load(endpoint, size, bar)}
+                who = stack.enter_context(contender("tablecast", environ))
+                rows.append((who, Scenario(f"page of {size:,}", PAGE, 3, None)))
+        with click.progressbar(length=len(rows) * ROUNDS, label="A page of each", file=sys.stderr) as bar:
+            results = measured(rows, bar)
+    click.echo()
+    for result in results:
+        low, high = result["cpu_spread_ms"]
+        click.echo(
+            f"{result['scenario']:18}{'tablecast':12}{result['items']:7}{result['cpu_ms']:10.2f}   {low} to {high}"
+        )
+    return results
+
+
+def machine() -> str:
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""One embedded AWS a run, the sample table in it, and the app as its users have it: imported under their settings."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from chalice.test import Client, HTTPResponse
+from hypothesis import HealthCheck, settings
+
+from local import emulator, sample
+from local.__main__ import BATCH
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    with emulator.running() as url:
+        environ = emulator.environment(url)
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(environ)
+        yield url
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def dynamodb(endpoint: str) -> Any:
+    return boto3.client("dynamodb")
+
+
+def put(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
+    for start in range(0, len(items), BATCH):
+        requests = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
+        dynamodb.batch_write_item(RequestItems={table: requests})
+
+
+@pytest.fixture(scope="session")
+def quakes(dynamodb: Any) -> list[dict[str, Any]]:
+    """The items of the sample table, which is there."""
+    items = sample.items()
+    dynamodb.create_table(**sample.TABLE)
+    put(dynamodb, sample.TABLE["TableName"], items)
+    return items
+
+
+Load = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def load_app(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """The module app, imported afresh under the given settings."""
+
+    def load(**environ: str) -> ModuleType:
+        for name, value in {"TABLE_NAME": "study_test", **environ}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delitem(sys.modules, "app", raising=False)
+        return importlib.import_module("app")
+
+    return load
+
+
+Get = Callable[..., HTTPResponse]
+
+
+@pytest.fixture
+def get(load_app: Load) -> Get:
+    """GET a path of the app over study_test."""
+    client = Client(load_app().app, stage_name="local")
+
+    def get(path: str, **headers: str) -> HTTPResponse:
+        return client.http.get(path, headers=headers)
+
+    return get

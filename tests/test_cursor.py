@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import cursor
+from chalicelib.problems import Problem
+
+NAMES, TYPES = ("p", "s", "b"), {"p": "S", "s": "N", "b": "B"}
+START = {"p": {"S": "서울"}, "s": {"N": "-1.5"}, "b": {"B": "AAEC"}}
+
+
+def refused(text: str) -> bool:
+    try:
+        cursor.decode(text, NAMES, TYPES, "plan")
+    except Problem as problem:
+        return problem.status == 400 and problem.detail.startswith("_cursor does not belong to this request")
+    return False
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_cursor_goes_on_where_it_was_made(partition: str, plan: str) -> None:
+    start = {**START, "p": {"S": partition}}
+    text = cursor.encode(start, NAMES, plan)
+    assert cursor.decode(text, NAMES, TYPES, plan) == start
+
+
+def test_a_cursor_of_another_plan_is_refused() -> None:
+    assert refused(cursor.encode(START, NAMES, "another"))
+
+
+@pytest.mark.parametrize("text", ["", "x", "garbage", "a" * 500, "서울", "AAAA====", "//8=", "\x00"])
+def test_garbage_is_refused(text: str) -> None:
+    assert refused(text)
+
+
+def test_every_truncation_and_every_edit_is_refused() -> None:
+    text = cursor.encode(START, NAMES, "plan")
+    assert not refused(text)
+    assert all(refused(text[:length]) for length in range(len(text)))
+    edits = (text[:place] + other + text[place + 1 :] for place in range(len(text)) for other in "Aa0-_")
+    assert all(refused(edit) for edit in edits if edit != text)

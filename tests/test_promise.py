@@ -1,0 +1,189 @@
+"""The promise: whatever the plan, the items are exactly those that a brute-force filter over the whole table gives, in
+the order that `_sort` names, each once across pages, under any limit."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from chalice.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib import schema, table
+from chalicelib.api import Api
+from chalicelib.filters import parse_path
+from chalicelib.parameters import parse
+from chalicelib.planner import Question, plan_items
+from chalicelib.problems import Problem
+from chalicelib.settings import read
+from chalicelib.wire import number
+from tests import brute
+from tests.conftest import Load, put
+
+COUNTER = itertools.count()
+
+
+def test_pages_joined_are_what_a_brute_force_filter_gives(load_app: Load, dynamodb: Any) -> None:
+    app = load_app()
+    http = Client(app.app, stage_name="local").http
+    client = table.connect()
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=700)
+    @given(st.data())
+    def promise(data: st.DataObject) -> None:
+        world = data.draw(brute.worlds())
+        name = f"promise-{next(COUNTER)}"
+        dynamodb.create_table(**world.definition(name))
+        put(dynamodb, name, [{n: brute.for_boto(brute.wire(v)) for n, v in item.items()} for item in world.items])
+        own = read({"TABLE_NAME": name, "DENSE_INDEXES": ",".join(sorted(world.dense))})
+        vars(app)["API"] = Api(own, table.Table(own, client))
+        for _ in range(3):
+            ask = data.draw(brute.asks(world))
+            items, plan = joined(http, ask)
+            if items is None:
+                seen["refused"] += 1
+                assert refusable(world, ask), plan
+                continue
+            check(world, ask, items)
+            explained = http.get(f"/items?{urlencode([*ask.query(), ('_explain', 'true')])}").json_body
+            seen.update(kinds(world, ask, explained))
+        dynamodb.delete_table(TableName=name)
+
+    promise()
+    rare = {kind for kind in KINDS if seen[kind] < 5}
+    assert not rare, f"the examples hardly try {rare}: {seen}"
+
+
+KINDS = (
+    *("refused", "Scan", "Query table", "Query local", "Query global", "forced Scan", "forced Query"),
+    *("in code", "pushed", "between", "sparse", "dense", "fetched", "projected"),
+)
+
+
+def kinds(world: brute.World, ask: brute.Ask, explained: dict[str, Any]) -> set[str]:
+    """What of the planner a request has tried."""
+    request, operation = explained["request"], explained["plan"].split()[0]
+    index = next((index for index in world.indexes if index.name == request.get("IndexName")), None)
+    key_condition = request.get("KeyConditionExpression", "")
+    dense = index and index.name in world.dense and not ask.index and f"{index.sort} narrows" not in str(explained)
+    tried = {
+        "Scan": operation == "Scan",
+        f"{operation} {index.kind if index else 'table'}": True,
+        f"forced {operation}": ask.index is not None,
+        "in code": explained["in_code"],
+        "pushed": " AND " in key_condition,
+        "between": "BETWEEN" in key_condition,
+        "sparse": "DENSE_INDEXES" in str(explained["reasons"]),
+        "dense": dense,
+        "fetched": request.get("Select") == "ALL_ATTRIBUTES",
+        "projected": "ProjectionExpression" in request,
+    }
+    return {kind for kind, tries in tried.items() if tries}
+
+
+def joined(http: Any, ask: brute.Ask) -> tuple[list[dict[str, Any]] | None, str]:
+    """The items of all pages and the plan, or None and the detail of a 400."""
+    items: list[dict[str, Any]] = []
+    query: str | None = "?" + urlencode(ask.query())
+    while query:
+        response = http.get("/items" + query)
+        body = response.json_body
+        if response.status_code == 400:
+            return None, body["detail"]
+        assert response.status_code == 200, body
+        assert body["count"] == len(body["items"]) <= ask.limit
+        items += body["items"]
+        query = body["next"]
+    return items, response.headers["X-Plan"]
+
+
+def refusable(world: brute.World, ask: brute.Ask) -> bool:
+    """Whether a 400 can be right; it never is where the table's own key answers, sort and all."""
+    own = any(path == (world.partition,) and operator == "eq" for path, operator, _ in ask.conditions)
+    sorts_itself = own and ask.sort in (world.sort, f"-{world.sort}") and not ask.index
+    return brute.empty_range(ask, world.types) or bool(ask.index) or bool(ask.sort and not sorts_itself)
+
+
+def check(world: brute.World, ask: brute.Ask, items: list[dict[str, Any]]) -> None:
+    expected = brute.matching(world, ask)
+    if ask.fields:
+        wanted = [{name: item[name] for name in ask.fields if name in item} for item in expected]
+    else:
+        wanted = expected
+
+    def identity(item: dict[str, Any]) -> str:
+        return repr(sorted((name, sets_sorted(value)) for name, value in item.items()))
+
+    assert sorted(map(identity, items)) == sorted(identity(brute.plain(item)) for item in wanted)
+    if ask.sort and (not ask.fields or ask.sort.removeprefix("-") in ask.fields):
+        attribute = ask.sort.removeprefix("-")
+        (parsed,) = {world.types[attribute]}
+        got = [brute.reads(item[attribute], parsed)[0] if parsed != "S" else item[attribute] for item in items]
+        assert got == sorted(got, reverse=ask.sort.startswith("-"))
+
+
+def sets_sorted(value: Any) -> Any:
+    """Sets come in no order; a list of theirs is told by its elements alone."""
+    if isinstance(value, list):
+        return sorted(map(repr, map(sets_sorted, value)))
+    if isinstance(value, dict):
+        return sorted((name, sets_sorted(element)) for name, element in value.items())
+    return value
+
+
+@settings(max_examples=500)
+@given(st.data())
+def test_no_query_filters_on_its_own_key(data: st.DataObject) -> None:
+    # DynamoDB refuses that and the embedded one does not, so it is the plan that is looked at.
+    world = data.draw(brute.worlds())
+    described = {**world.definition("any"), **world.definition("any")}
+    own = schema.read(described)
+    environ = read({"TABLE_NAME": "any", "DENSE_INDEXES": ",".join(sorted(world.dense))})
+    query: dict[str, list[str]] = {}
+    for name, value in data.draw(brute.asks(world)).query():
+        query.setdefault(name, []).append(value)
+    try:
+        plan = plan_items(Question(own, parse(query, own, environ), environ))
+    except Problem:
+        return
+    names = plan.request.get("ExpressionAttributeNames", {})
+
+    def named(expression: str) -> set[str]:
+        return {names[name] for name in re.findall(r"#n\d+", expression)}
+
+    if plan.operation == "Query":
+        assert not named(plan.request.get("FilterExpression", "")) & set(plan.index.keys)
+        assert named(plan.request["KeyConditionExpression"]) <= set(plan.index.keys)
+        partition, *sort = plan.request["KeyConditionExpression"].split(" AND ", 1)
+        assert partition == "#n0 = :v0"
+        assert not sort or re.fullmatch(SORT_KEY_CONDITION, sort[0])
+    expressions = [value for name, value in plan.request.items() if name.endswith("Expression")]
+    assert named(" ".join(expressions)) == set(names.values())
+
+
+SORT_KEY_CONDITION = r"#n1 (=|<|<=|>|>=) :v1|#n1 BETWEEN :v1 AND :v2|begins_with\(#n1, :v1\)"
+
+
+@settings(max_examples=1000)
+@given(st.data())
+def test_a_condition_tests_an_item_as_brute_force_does(data: st.DataObject) -> None:
+    world = data.draw(brute.worlds())
+    own = schema.read(world.definition("any"))
+    for path, operator, text in data.draw(brute.asks(world)).conditions:
+        parameter = f"{brute.written(path)}__{operator}"
+        try:
+            (condition,) = parse({parameter: [text]}, own, read({"TABLE_NAME": "any"})).conditions
+        except Problem:
+            continue
+        assert condition.path == path == parse_path(brute.written(path))
+        declared = world.types.get(str(path[0])) if len(path) == 1 else None
+        for item in world.items:
+            typed = {name: brute.wire(value) for name, value in item.items()}
+            assert condition.matches(typed) == brute.holds(item, path, operator, text, declared)
+    assert all(number(text) == brute.plain_number(Decimal(text)) for text in brute.NUMBERS)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import pytest
+
+from local.rows import FileError, Rows, read
+
+
+def rows(tmp_path: pathlib.Path, name: str, text: str | bytes, sort_key: str | None = None) -> Rows:
+    path = tmp_path / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read(path, "id", sort_key)
+
+
+def items(read_rows: Rows) -> list[dict[str, Any]]:
+    return [item for _, item in read_rows.items]
+
+
+def test_json_keeps_its_types_and_every_digit(tmp_path: pathlib.Path) -> None:
+    text = '[{"id": 1, "price": 12.345678901234567890123456789, "ok": true, "no": null,\n "in": {"a": [1, "x"]}}]'
+    loaded = rows(tmp_path, "a.json", text)
+    assert loaded.types == {"id": "N"}
+    assert items(loaded) == [
+        {
+            "id": {"N": "1"},
+            "price": {"N": "12.345678901234567890123456789"},
+            "ok": {"BOOL": True},
+            "no": {"NULL": True},
+            "in": {"M": {"a": {"L": [{"N": "1"}, {"S": "x"}]}}},
+        }
+    ]
+
+
+def test_a_bad_row_is_told_by_its_line_and_the_rest_is_kept(tmp_path: pathlib.Path) -> None:
+    loaded = rows(
+        tmp_path,
+        "a.json",
+        '[\n{"id": "a"},\n5,\n{"name": "b"},\n{"id": 7},\n{"id": ""},\n{"id": "a"},\n{"id": null},\n'
+        '{"id": "n", "x": NaN},\n{"id": "d", "x": ' + "1" * 39 + '},\n{"id": "z"}]',
+    )
+    assert [line for line, _ in loaded.items] == [2, 11]
+    assert loaded.bad == [
+        "line 3: is no object",
+        "line 4: has no id",
+        "line 5: id is a number, and in the rows before it is a string",
+        "line 6: id has 0 bytes, and this key has 1 to 2048",
+        "line 7: has the key of line 2",
+        "line 8: id is neither a string nor a number, as a key has to be",
+        "line 9: x is not a number",
+        "line 10: x is a number of 39 digits; DynamoDB keeps 38",
+    ]
+
+
+def test_ndjson_has_a_row_a_line(tmp_path: pathlib.Path) -> None:
+    deep = '{"id": "d", "x": ' + "[" * 100_000
+    loaded = rows(tmp_path, "a.ndjson", '{"id": "a", "n": 1}\n\n{"id": \n{"id": "b"}\n' + deep + "\n")
+    assert [line for line, _ in loaded.items] == [1, 4]
+    assert loaded.bad[0].startswith("line 3: is no JSON: Expecting value")
+    assert loaded.bad[1] == "line 5: is nested deeper than an item can be"
+    assert rows(tmp_path, "a.jsonl", '{"id": "a"}').types == {"id": "S"}
+
+
+def test_a_column_of_csv_has_one_type(tmp_path: pathlib.Path) -> None:
+    loaded = rows(
+        tmp_path,
+        "a.csv",
+        '\ufeffid,zip,n,ok,word\r\n1,00501,1.50,true,5\r\n2,10001,-2,false,"a, ""b""\nc"\r\n'
+        "3,,,,\r\n\r\n4,1\r\n5,2,3,true,x\r\n",
+    )
+    assert loaded.types == {"id": "N"}
+    assert items(loaded)[:3] == [
+        {"id": {"N": "1"}, "zip": {"S": "00501"}, "n": {"N": "1.5"}, "ok": {"BOOL": True}, "word": {"S": "5"}},
+        {"id": {"N": "2"}, "zip": {"S": "10001"}, "n": {"N": "-2"}, "ok": {"BOOL": False}, "word": {"S": 'a, "b"\nc'}},
+        {"id": {"N": "3"}},
+    ]
+    assert [line for line, _ in loaded.items] == [2, 3, 5, 8]
+    assert loaded.bad == ["line 7: has 2 cells, and the header has 5"]
+
+
+def test_a_sort_key_is_part_of_the_key(tmp_path: pathlib.Path) -> None:
+    loaded = rows(tmp_path, "a.csv", f"id,day\na,1\na,2\na,1\nb,\nc,{'1' * 40}\n", sort_key="day")
+    assert loaded.types == {"id": "S", "day": "N"}
+    assert [line for line, _ in loaded.items] == [2, 3]
+    assert (
+        loaded.bad
+        == [
+            "line 4: has the key of line 2",
+            "line 5: has no day",
+            "line 6: day is a number of 40 digits; DynamoDB keeps 38",
+        ]
+        or "40 digits" in loaded.bad[-1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("a.xlsx", "", "a.xlsx is no .json, .ndjson, .jsonl, .csv file"),
+        ("a.json", '{"id": 1}', "a .json file holds an array of objects; for one object a line, name it .ndjson"),
+        ("a.json", '[{"id": 1},\n{"id" 2}]', "line 2 is no JSON: Expecting ':' delimiter, at column 7"),
+        ("a.json", '[{"id": 1}', "line 1 is no JSON: Expecting value"),
+        ("a.json", "[" + "[" * 100_000, "line 1 is nested deeper than an item can be"),
+        ("a.json", "[]", "a.json has no row to load"),
+        ("a.json", '[{"x": 1}]', "a.json has no row to load: line 1: has no id"),
+        ("a.csv", "", "the first line of a .csv file names its columns, each once"),
+        ("a.csv", "id,id\n1,2", "names its columns, each once"),
+        ("a.csv", 'id,x\n1,"a" b\n', "line 2 is no CSV"),
+        ("a.csv", b"id\n\xff\n", "is not UTF-8: byte 3 is 0xff"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why_in_one_line(
+    tmp_path: pathlib.Path, name: str, text: str | bytes, line: str
+) -> None:
+    with pytest.raises(FileError) as error:
+        rows(tmp_path, name, text)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FileError, match=r"none\.csv cannot be read: No such file or directory"):
+        read(tmp_path / "none.csv", "id", None)

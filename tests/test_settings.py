@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from chalicelib.settings import SETTINGS, SettingError, read
+
+
+def test_only_the_table_name_is_required() -> None:
+    settings = read({"TABLE_NAME": "study_test"})
+    assert (settings.table_name, settings.allow_origin, settings.attributes) == ("study_test", "*", None)
+    assert (settings.numbers, settings.max_limit, settings.scan) == ("string", 1000, True)
+    assert settings.consistent_reads is True
+    assert settings.dense_indexes == frozenset()
+
+
+def test_lists_are_comma_lists_with_room_to_breathe() -> None:
+    settings = read({"TABLE_NAME": "study_test", "ATTRIBUTES": "mag, place ,", "DENSE_INDEXES": "*"})
+    assert settings.attributes == frozenset({"mag", "place"})
+    assert settings.dense_indexes == frozenset({"*"})
+
+
+WRONG = [
+    ({}, "TABLE_NAME is not set: set it for this stage in .chalice/config.json"),
+    ({"TABLE_NAME": ""}, "TABLE_NAME is '': it takes a table's name"),
+    ({"TABLE_NAME": "a b"}, "TABLE_NAME is 'a b': it takes a table's name"),
+    ({"ALLOW_ORIGIN": ""}, "ALLOW_ORIGIN is '': it takes a value"),
+    ({"NUMBERS": "float"}, "NUMBERS is 'float': it takes string or number"),
+    ({"MAX_LIMIT": "0"}, "MAX_LIMIT is '0': it takes a whole number of at least 1"),
+    ({"MAX_LIMIT": "ten"}, "MAX_LIMIT is 'ten': it takes a whole number of at least 1"),
+    ({"SCAN": "no"}, "SCAN is 'no': it takes allow or deny"),
+    ({"CONSISTENT_READS": "1"}, "CONSISTENT_READS is '1': it takes true or false"),
+]
+
+
+@pytest.mark.parametrize(("environ", "line"), WRONG)
+def test_a_wrong_setting_is_named_with_what_it_takes(environ: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingError, match=line.replace("(", r"\(")) as error:
+        read({"TABLE_NAME": "study_test", **environ} if environ.keys() - {"TABLE_NAME"} else environ)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_setting_ends_the_app_at_import_with_one_line() -> None:
+    ended = subprocess.run([sys.executable, "-c", "import app"], env={}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "tablecast: TABLE_NAME is not set: set it for this stage in .chalice/config.json\n"
+
+
+def test_the_readme_has_every_setting_and_no_other() -> None:
+    with open("README.md") as file:
+        rows = [line.split("|")[1].strip(" `") for line in file if line.startswith("| `") and line.count("|") == 4]
+    assert rows == list(SETTINGS)

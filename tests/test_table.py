@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+from chalicelib import table
+from chalicelib.parameters import parse
+from chalicelib.planner import Question, plan_items
+from chalicelib.settings import read
+from tests import faults
+from tests.conftest import Get, Load, put
+
+WIDE = "wide"
+KEY = [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}]
+TYPES = [{"AttributeName": "p", "AttributeType": "S"}, {"AttributeName": "s", "AttributeType": "N"}]
+
+
+@pytest.fixture(scope="module")
+def wide(dynamodb: Any) -> str:
+    """A table of 600 items of 10 KB in one partition: six of DynamoDB's pages."""
+    dynamodb.create_table(TableName=WIDE, KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST")
+    text = "x" * 10_000
+    items = [
+        {"p": {"S": "a"}, "s": {"N": str(i)}, "odd": {"BOOL": bool(i % 2)}, "text": {"S": text}} for i in range(600)
+    ]
+    put(dynamodb, WIDE, items)
+    return WIDE
+
+
+@pytest.fixture
+def get_wide(wide: str, load_app: Load) -> Get:
+    http = Client(load_app(TABLE_NAME=wide).app, stage_name="local").http
+    return lambda path: http.get(path)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The requests that are made of DynamoDB."""
+    made: list[dict[str, Any]] = []
+    call = table.Table._call
+
+    def recorded(self: table.Table, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        made.append({"operation": operation, **request})
+        return call(self, operation, request)
+
+    monkeypatch.setattr(table.Table, "_call", recorded)
+    return made
+
+
+def pages(get: Get, path: str) -> Iterator[dict[str, Any]]:
+    query = ""
+    while query is not None:
+        response = get(path + query)
+        assert response.status_code == 200, response.body
+        yield response.json_body
+        query = response.json_body["next"]
+        path = path.split("?")[0]
+
+
+def test_an_answer_ends_where_the_bytes_of_its_budget_do(get_wide: Get, calls: list[dict[str, Any]]) -> None:
+    answers = list(pages(get_wide, "/items?p=a&_limit=1000"))
+    assert [item["s"] for answer in answers for item in answer["items"]] == [str(i) for i in range(600)]
+    assert len(answers) > 5
+    assert all(answer["count"] < 120 for answer in answers)
+
+
+def test_a_page_is_filled_across_those_of_dynamodb(get_wide: Get, calls: list[dict[str, Any]]) -> None:
+    response = get_wide("/items?p=a&odd=false&s__in=0,300,598&_fields=s&_limit=4")
+    assert response.json_body == {"items": [{"s": "0"}, {"s": "300"}, {"s": "598"}], "count": 3, "next": None}
+    reads = [call for call in calls if call["operation"] == "Query"]
+    assert len(reads) > 3
+    assert [call["Limit"] for call in reads[:3]] == [100, 400, 1600]
+    assert float(response.headers["X-Consumed-Capacity"]) >= len(reads)
+
+
+def test_a_page_of_dynamodb_has_no_more_than_what_is_asked_for_and_one(
+    get_wide: Get, calls: list[dict[str, Any]]
+) -> None:
+    # The one more tells whether anything follows.
+    assert get_wide("/items?p=a&s__lt=5&_limit=5").json_body["next"] is None
+    assert calls[-1]["Limit"] == 6
+    assert get_wide("/items?p=a&s__lt=6&_limit=5").json_body["next"] is not None
+    assert calls[-1]["Limit"] == 6
+
+
+def test_an_answer_ends_where_the_pages_of_its_budget_do(
+    get_wide: Get, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "BUDGET_PAGES", 1)
+    answers = list(pages(get_wide, "/items?p=a&s__in=5,599&_fields=s"))
+    assert [item["s"] for answer in answers for item in answer["items"]] == ["5", "599"]
+    assert len(answers) > 5
+    assert 0 in [answer["count"] for answer in answers]
+
+
+def test_an_answer_ends_where_the_time_of_its_budget_does(
+    get_wide: Get, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "BUDGET_SECONDS", 0)
+    answers = list(pages(get_wide, "/items?p=a&s__in=5,599&_fields=s"))
+    assert [item["s"] for answer in answers for item in answer["items"]] == ["5", "599"]
+    assert len(answers) > 5
+
+
+def test_a_function_with_little_time_left_reads_one_page(wide: str, endpoint: str) -> None:
+    settings = read({"TABLE_NAME": wide})
+    own = table.Table(settings)
+    plan = plan_items(Question(own.schema(), parse({"p": ["a"], "odd": ["x"]}, own.schema(), settings), settings))
+    assert own.items(plan, None, 10, table.CALL_SECONDS).pages == 1
+    assert own.items(plan, None, 10, 900).pages > 1
+
+
+def test_an_answer_that_lambda_could_not_send_is_cut(dynamodb: Any, load_app: Load) -> None:
+    name = "escapes"
+    dynamodb.create_table(TableName=name, KeySchema=KEY, AttributeDefinitions=TYPES, BillingMode="PAY_PER_REQUEST")
+    # Each character of these takes six in JSON, so that a page of 1 MB is an answer of 6 MB.
+    items = [{"p": {"S": "a"}, "s": {"N": str(i)}, "text": {"S": "\x01" * 100_000}} for i in range(9)]
+    items.append({"p": {"S": "a"}, "s": {"N": "9"}, "text": {"S": "\x01" * 390_000}})
+    put(dynamodb, name, items)
+    http = Client(load_app(TABLE_NAME=name).app, stage_name="local").http
+    bodies: list[bytes] = []
+
+    def get(path: str) -> Any:
+        response = http.get(path)
+        bodies.append(response.body)
+        return response
+
+    assert [item["s"] for answer in pages(get, "/items?p=a") for item in answer["items"]] == [str(i) for i in range(10)]
+    assert all(len(body) <= 2_000_000 for body in bodies[:-1])
+    assert max(len(json.dumps(body.decode())) for body in bodies) < 6_000_000
+
+
+def test_the_schema_is_read_again_in_time(wide: str, endpoint: str, calls: list[dict[str, Any]]) -> None:
+    clock = itertools.count(0, 10)
+    own = table.Table(read({"TABLE_NAME": wide}), clock=lambda: float(next(clock)))
+    for _ in range(8):
+        own.schema()
+    assert 1 < len(calls) < 5
+    own.forget_schema()
+    before = len(calls)
+    own.schema()
+    assert len(calls) == before + 1
+
+
+def test_an_index_that_is_declared_dense_and_is_not_there_is_logged(
+    quakes: Any, load_app: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = Client(load_app(DENSE_INDEXES="by_net,by_ent").app, stage_name="local").http
+    with caplog.at_level(logging.WARNING, "tablecast"):
+        assert http.get("/items?net=us").headers["X-Plan"] == "Query index=by_net"
+    assert caplog.messages == ["DENSE_INDEXES names by_ent, which this table does not have"]
+
+
+def test_the_retries_of_one_call_fit_into_the_functions_time() -> None:
+    # API Gateway gives up after 29 seconds, so that no function is given more.
+    with open(".chalice/config.json") as file:
+        config = json.load(file)
+    assert table.BUDGET_SECONDS + table.CALL_SECONDS < config["lambda_timeout"] <= 29
+
+
+Break = Callable[..., Any]
+
+
+@pytest.fixture
+def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Break:
+    """GET /items of an app whose environment is changed, once for all or after it has answered well."""
+
+    def broken(path: str = "/items", **environ: str | None) -> Any:
+        for name, value in environ.items():
+            monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
+        monkeypatch.setattr(table, "CONNECT_SECONDS", 0.2)
+        monkeypatch.setattr(table, "READ_SECONDS", 0.2)
+        monkeypatch.setattr(table, "ATTEMPTS", 2)
+        response = Client(load_app(**{name: value for name, value in environ.items() if value}).app).http.get(path)
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert b"arn:" not in response.body
+        assert b"Traceback" not in response.body
+        return response
+
+    return broken
+
+
+def test_a_table_that_is_not_there(broken: Break) -> None:
+    response = broken(TABLE_NAME="no_such_table")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert "does not exist here: its owner should check TABLE_NAME" in response.json_body["detail"]
+
+
+def test_credentials_that_are_missing(broken: Break) -> None:
+    response = broken(
+        AWS_ACCESS_KEY_ID=None,
+        AWS_SECRET_ACCESS_KEY=None,
+        AWS_CONFIG_FILE="/nowhere",
+        AWS_SHARED_CREDENTIALS_FILE="/no",
+    )
+    assert response.status_code == 503
+    assert "credentials are missing" in response.json_body["detail"]
+
+
+def test_a_region_that_is_missing(broken: Break) -> None:
+    response = broken(AWS_DEFAULT_REGION=None, AWS_CONFIG_FILE="/nowhere")
+    assert response.status_code == 503
+    assert "region" in response.json_body["detail"]
+
+
+def test_dynamodb_gone_away(broken: Break) -> None:
+    response = broken(AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert "cannot be reached" in response.json_body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "detail"),
+    [
+        (400, faults.error("ProvisionedThroughputExceededException", "slow down"), "throttling"),
+        (400, faults.error("AccessDeniedException", "arn:aws:sts::1:assumed-role/x may not dynamodb:Query"), "lack"),
+        (500, faults.error("InternalServerError", "oh"), "cannot be reached"),
+        (503, b"<html>", "cannot be reached"),
+        (200, b'{"Table": {"half', "cannot be reached"),
+    ],
+)
+def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: str) -> None:
+    with faults.answering(status, body) as url:
+        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+    assert response.status_code == 503
+    assert detail in response.json_body["detail"]
+
+
+def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
+    with faults.answering(200, b"{}", claimed_length=1000) as url:
+        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+    assert response.status_code == 503
+
+
+def test_an_answer_that_nobody_expects_is_a_500_whose_cause_is_in_the_log(
+    broken: Break, caplog: pytest.LogCaptureFixture
+) -> None:
+    with faults.answering(400, faults.error("ValidationException", "arn:aws:dynamodb: no")) as url:
+        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+    assert response.status_code == 500
+    (record,) = [record for record in caplog.records if record.name == "tablecast"]
+    assert record.exc_info is not None
+    assert "ValidationException" in str(record.exc_info[1])
+    assert record.getMessage().split(":")[0] in response.json_body["detail"]
