@@ -154,11 +154,6 @@ class Condition:
     def attribute(self) -> str:
         return str(self.path[0])
 
-    @property
-    def is_key(self) -> bool:
-        """Whether it is of the form that DynamoDB takes in a key condition: of a whole attribute, and one value."""
-        return self.operator.on_sort_key and not self.negated and len(self.path) == len(self.alternatives) == 1
-
     def matches(self, item: TypedItem) -> bool:
         found = reach(item, self.path)
         value = found and _values(found)

@@ -153,7 +153,7 @@ def plan_items(question: Question) -> Plan:
         others = [f"{c.index}: not used: {best.index} is at least as good" for c in candidates if c is not best]
         return _query(best, question, (best.explain(question), *others, *refused.values()))
     if parameters.sort:
-        raise _no_such_sort(parameters.sort.attribute, refused, question)
+        raise _no_such_sort(parameters.sort.attribute, question)
     if not question.settings.scan:
         raise _no_scan(schema)
     return _scan(forced or schema.table, question, ("no key or index can answer this: all is read", *refused.values()))
@@ -244,23 +244,23 @@ def _check_forced(index: Index, question: Question) -> None:
         raise bad_request(f"{index} is a global index, which has no consistent reads: leave out _consistent or _index.")
 
 
-def _no_such_sort(attribute: str, refused: Mapping[Index, str], question: Question) -> Problem:
-    parameters, indexes = question.parameters, (question.schema.table, *question.schema.indexes)
-    possible = set()
-    for index in indexes:
+def _no_such_sort(attribute: str, question: Question) -> Problem:
+    parameters, schema = question.parameters, question.schema
+    possible, ways = [], {}
+    for index in (index for index in (schema.table, *schema.indexes) if index.sort):
+        so_sorted = replace(question, parameters=replace(parameters, sort=Sort(str(index.sort), False)))
         candidate = _candidate(index, parameters.conditions)
-        if candidate and index.sort and parameters.index in (None, index.name):
-            sorted_so = replace(parameters, sort=Sort(index.sort, False))
-            if parameters.index or not _refusals(index, candidate, replace(question, parameters=sorted_so)):
-                possible.add(index.sort)
+        refusals = [] if index.name == parameters.index else _refusals(index, candidate, so_sorted)
+        if candidate is None:
+            ways[index] = f"{index} sorts by {index.sort} where {index.partition} is fixed by an equality"
+        elif parameters.index not in (None, index.name) or refusals:
+            ways[index] = f"{index} sorts by {index.sort}, but {'; '.join(refusals) or '_index asks for another'}"
+        else:
+            possible.append(index.sort)
     can = f"it could have _sort={_listed(possible)}" if possible else "it cannot be sorted"
-    hints = [reason for index, reason in refused.items() if index.sort == attribute] or [
-        f"{index} sorts by {index.sort} where {index.partition} is fixed by an equality"
-        for index in indexes
-        if index.sort
-    ]
+    told = [way for index, way in ways.items() if index.sort == attribute] or ways.values()
     return bad_request(
-        f"_sort is {attribute[:80]!r}, which is no order this request could have: {can}. {'. '.join(hints)}"
+        f"_sort is {attribute[:80]!r}, which is no order this request could have: {'. '.join((can, *told))}."
     )
 
 

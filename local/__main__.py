@@ -21,6 +21,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib import settings
 from chalicelib.wire import TypedItem
 from local import emulator, rows, sample
 
@@ -66,6 +67,10 @@ def main(
       python -m local --table-file orders.csv --partition-key customer --sort-key date
       python -m local --endpoint-url http://127.0.0.1:8001
     """
+    try:
+        settings.read({**os.environ, "TABLE_NAME": sample.TABLE["TableName"]})
+    except settings.SettingError as error:
+        raise Stop(str(error)) from None
     definition, items = _table(table_file, partition_key, sort_key)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_reserved(port))

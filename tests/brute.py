@@ -77,7 +77,7 @@ POOLS: dict[str, list[Any]] = {"S": STRINGS, "N": [Decimal(text) for text in NUM
 SCALARS = {"S": st.sampled_from(STRINGS), "N": st.sampled_from(NUMBERS).map(Decimal), "B": st.sampled_from(BINARIES)}
 
 _scalar = st.one_of(*SCALARS.values(), st.booleans(), st.none(), st.just(""))
-_any = st.one_of(
+ANY = st.one_of(
     _scalar,
     st.sets(SCALARS["S"], min_size=1, max_size=3),
     st.sets(SCALARS["N"], min_size=1, max_size=3),
@@ -109,7 +109,7 @@ def worlds(draw: st.DrawFn) -> World:
         for name in filter(None, (own_partition, own_sort)):
             types.setdefault(name, draw(kinds))
     others = [name for name in NAMES if name not in (partition, sort)]
-    attributes = {name: SCALARS[types[name]] if name in types else _any for name in others}
+    attributes = {name: SCALARS[types[name]] if name in types else ANY for name in others}
     # Few partitions, so that they hold several items.
     keys: dict[str, st.SearchStrategy[Any]] = {
         partition: st.sampled_from(POOLS[types[partition]][:2] if sort else POOLS[types[partition]])
@@ -157,6 +157,7 @@ def written(path: tuple[str | int, ...]) -> str:
     return text[1:]
 
 
+NESTED: list[tuple[str | int, ...]] = [("a", "x"), ("b", 0), ("a", "y", 1), ("gone",)]
 OPERATORS = ["eq", "not", "gt", "gte", "lt", "lte", "between", "startswith", "contains", "in", "exists"]
 
 
@@ -174,9 +175,9 @@ def asks(draw: st.DrawFn, world: World) -> Ask:
             if sorts:
                 name = draw(st.sampled_from(sorts))
                 ranges = ["gt", "gte", "lt", "lte", "between"]
-                conditions += draw(st.lists(_conditions(world, ((name,),), ranges), max_size=3))
-    paths = [*((name,) for name in (*world.keys, *NAMES)), ("a", "x"), ("b", 0), ("a", "y", 1), ("gone",)]
-    conditions += draw(st.lists(_conditions(world, tuple(paths)), max_size=2))
+                conditions += draw(st.lists(condition_of(world, ((name,),), ranges), max_size=3))
+    paths = [*((name,) for name in (*world.keys, *NAMES)), *NESTED]
+    conditions += draw(st.lists(condition_of(world, tuple(paths)), min_size=draw(st.integers(0, 2)), max_size=2))
     fixed = {path[0] for path, operator, _ in conditions if operator == "eq" and len(path) == 1}
     ways = [(world.partition, world.sort), *((index.partition, index.sort) for index in world.indexes)]
     # Mostly an order that the request could have, now and then one that it cannot.
@@ -195,7 +196,7 @@ def asks(draw: st.DrawFn, world: World) -> Ask:
 
 
 @st.composite
-def _conditions(
+def condition_of(
     draw: st.DrawFn, world: World, paths: tuple[tuple[str | int, ...], ...], operators: list[str] = OPERATORS
 ) -> Any:
     path = draw(st.sampled_from(paths))

@@ -7,10 +7,11 @@ from urllib.parse import quote, urlencode
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib import cursor
+from chalicelib import cursor, table
 from chalicelib.api import EXPOSED_HEADERS
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
+from tests import faults
 from tests.conftest import Get, Load, put
 
 SHELVES: dict[str, Any] = {
@@ -268,6 +269,19 @@ def test_a_forged_cursor_is_refused_by_dynamodb_and_told_so(quakes: Any, load_ap
     forged = cursor.encode({"idx": {"S": "a"}, "net": {"S": "us"}, "time": {"N": "1"}}, plan.start_keys, plan.identity)
     response = Client(app.app).http.get(f"/items?{urlencode(query, doseq=True)}&_cursor={forged}")
     assert CURSOR in body(response, 400)["detail"]
+
+
+def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
+    quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = load_app()
+    http = Client(app.app, stage_name="local").http
+    following = body(http.get("/items?_limit=5"))["next"]
+    with faults.answering(400, faults.error("ThrottlingException", "slow down")) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+        monkeypatch.setattr(table, "ATTEMPTS", 1)
+        vars(app.API.table)["_client"] = None
+        assert "throttling" in body(http.get(f"/items{following}"), 503)["detail"]
 
 
 def test_an_error_of_chalices_own_is_a_problem_too(quakes: Any, load_app: Load) -> None:

@@ -175,15 +175,21 @@ SORT_KEY_CONDITION = r"#n1 (=|<|<=|>|>=) :v1|#n1 BETWEEN :v1 AND :v2|begins_with
 def test_a_condition_tests_an_item_as_brute_force_does(data: st.DataObject) -> None:
     world = data.draw(brute.worlds())
     own = schema.read(world.definition("any"))
-    for path, operator, text in data.draw(brute.asks(world)).conditions:
-        parameter = f"{brute.written(path)}__{operator}"
-        try:
-            (condition,) = parse({parameter: [text]}, own, read({"TABLE_NAME": "any"})).conditions
-        except Problem:
-            continue
-        assert condition.path == path == parse_path(brute.written(path))
-        declared = world.types.get(str(path[0])) if len(path) == 1 else None
-        for item in world.items:
-            typed = {name: brute.wire(value) for name, value in item.items()}
-            assert condition.matches(typed) == brute.holds(item, path, operator, text, declared)
-    assert all(number(text) == brute.plain_number(Decimal(text)) for text in brute.NUMBERS)
+    paths = (("a",), ("b",), ("c.d",), *map(tuple, brute.NESTED))
+    path, operator, text = data.draw(brute.condition_of(world, paths))
+    parameter = f"{brute.written(path)}__{operator}"
+    try:
+        (condition,) = parse({parameter: [text]}, own, read({"TABLE_NAME": "any"})).conditions
+    except Problem:
+        return
+    assert condition.path == path == parse_path(brute.written(path))
+    name = str(path[0])
+    declared = world.types.get(name) if len(path) == 1 else None
+    values = brute.SCALARS[world.types[name]] if name in world.types else brute.ANY
+    for item in ({}, *({name: value} for value in data.draw(st.lists(values, min_size=5, max_size=10)))):
+        typed = {name: brute.wire(value) for name, value in item.items()}
+        assert condition.matches(typed) == brute.holds(item, path, operator, text, declared)
+
+
+def test_numbers_are_written_as_the_brute_force_writes_them() -> None:
+    assert [number(text) for text in brute.NUMBERS] == [brute.plain_number(Decimal(text)) for text in brute.NUMBERS]

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from chalicelib.settings import SETTINGS, SettingError, read
+from tests.conftest import Load
 
 
 def test_only_the_table_name_is_required() -> None:
@@ -40,6 +41,13 @@ def test_a_wrong_setting_is_named_with_what_it_takes(environ: dict[str, str], li
     with pytest.raises(SettingError, match=line.replace("(", r"\(")) as error:
         read({"TABLE_NAME": "study_test", **environ} if environ.keys() - {"TABLE_NAME"} else environ)
     assert "\n" not in str(error.value)
+
+
+def test_a_wrong_setting_ends_the_app(load_app: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load_app(SCAN="maybe")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "tablecast: SCAN is 'maybe': it takes allow or deny\n"
 
 
 def test_a_wrong_setting_ends_the_app_at_import_with_one_line() -> None:

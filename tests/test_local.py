@@ -1,0 +1,213 @@
+"""Run as its users run it: `python -m local` in a clone, asked over HTTP, ended by Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local import emulator
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The project's files as git has them, in a folder of their own."""
+    to = tmp_path_factory.mktemp("clone")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+    return to
+
+
+class Run:
+    """A `python -m local` that has said what to try."""
+
+    def __init__(self, process: subprocess.Popen[str], output: str, port: int) -> None:
+        self.process, self.output, self.port = process, output, port
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], Any]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as response:
+                return response.status, dict(response.headers), json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, dict(error.headers), json.loads(error.read())
+
+
+@contextlib.contextmanager
+def running(clone: pathlib.Path, *options: str) -> Iterator[Run]:
+    port = emulator.free_port()
+    command = [sys.executable, "-m", "local", "--port", str(port), *options]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COV_")}
+    process = subprocess.Popen(
+        command, cwd=clone, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout
+    output = ""
+    try:
+        for line in process.stdout:
+            output += line
+            if line.startswith("Ctrl-C"):
+                break
+        assert "Ctrl-C" in output, output
+        yield Run(process, output, port)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "the API outlived its Ctrl-C"
+    (database,) = re.findall(r"DynamoDB:  http://127.0.0.1:(\d+)", output)
+    if "--endpoint-url" not in options:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(database))) != 0, "the emulator outlived its Ctrl-C"
+
+
+def refused(clone: pathlib.Path, *options: str) -> str:
+    """What it says where it ends at once: one line, no traceback, an exit that is not zero."""
+    command = [sys.executable, "-m", "local", *options]
+    ended = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert ended.returncode not in (0, None)
+    *before, line = ended.stderr.splitlines()
+    assert all(one.startswith(("Starting", "not loaded", "1 bad row")) for one in before), ended.stderr
+    return line
+
+
+def test_the_readme_says_what_happens(clone: pathlib.Path) -> None:
+    text = (clone / "README.md").read_text()
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    said = [one for block in blocks for one in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
+    assert len(said) > 5
+    with running(clone) as run:
+        for command, expected in said:
+            here = command.replace("localhost:8000", f"localhost:{run.port}").replace("python3", sys.executable)
+            answer = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=SECONDS, check=True)
+            assert answer.stdout.strip() == expected.strip(), command
+
+
+def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
+    with running(clone) as run:
+        tries = re.findall(r"curl '?http://127.0.0.1:\d+([^'\n]*)", run.output)
+        assert len(tries) == 3
+        for path in tries:
+            assert run.get(path)[0] == 200
+        status, headers, body = run.get(tries[-1])
+        assert headers["X-Plan"] == "Query index=by_net"
+        assert (status, body["count"]) == (200, 39)
+        assert run.get("/")[2]["table"] == "study_test"
+
+        status, headers, _ = run.get("/items", "OPTIONS", Origin="https://example.org")
+        assert (status, headers["Access-Control-Allow-Origin"]) == (200, "*")
+        assert "GET" in headers["Access-Control-Allow-Methods"]
+        assert "If-None-Match" in headers["Access-Control-Allow-Headers"]
+        assert run.get("/items", "POST")[0] == 405
+
+        assert f"port {run.port} is in use" in refused(clone, "--port", str(run.port))
+        (endpoint,) = re.findall(r"DynamoDB:  (\S+)", run.output)
+        check_an_emulator_that_is_there(clone, endpoint)
+        check_that_a_change_is_reloaded(clone, run)
+
+
+def check_an_emulator_that_is_there(clone: pathlib.Path, endpoint: str) -> None:
+    with running(clone, "--endpoint-url", endpoint) as second:
+        assert second.get("/items?net=us&mag__gte=5&_sort=-time")[2]["count"] == 39
+    other = clone.parent / "study_test.csv"
+    other.write_text("name,time\na,1\n")
+    line = refused(
+        clone, "--endpoint-url", endpoint, "--table-file", str(other), "--partition-key", "name", "--port", "0"
+    )
+    assert "--port" in line
+    line = refused(
+        clone,
+        *("--endpoint-url", endpoint, "--table-file", str(other), "--partition-key", "name"),
+        *("--port", str(emulator.free_port())),
+    )
+    assert line == "tablecast: there is a table study_test already, with other keys (idx): rename the file"
+
+
+def check_that_a_change_is_reloaded(clone: pathlib.Path, run: Run) -> None:
+    app = clone / "app.py"
+    app.write_text(
+        app.read_text() + '\n\n@app.route("/added")\ndef added() -> dict[str, bool]:\n    return {"is": True}\n'
+    )
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            if run.get("/added")[0] == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError("app.py changed and the app did not")
+
+
+def test_a_run_with_a_file_of_ones_own(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    orders = tmp_path / "my orders.csv"
+    orders.write_text("customer,date,total\nanna,2026-01-02,12.50\nanna,2026-01-01,7\nben\n서울/1,2026-01-03,1e3\n")
+    with running(clone, "--table-file", str(orders), "--partition-key", "customer", "--sort-key", "date") as run:
+        assert "not loaded, line 4: has 1 cells, and the header has 3" in run.output
+        assert "1 bad row not loaded" in run.output
+        assert run.get("/")[2]["table"] == "my_orders"
+        assert run.get("/items/anna")[2]["items"] == [
+            {"customer": "anna", "date": "2026-01-01", "total": "7"},
+            {"customer": "anna", "date": "2026-01-02", "total": "12.5"},
+        ]
+        for path in re.findall(r"curl '?http://127.0.0.1:\d+([^'\n]*)", run.output):
+            assert run.get(path)[0] == 200
+
+
+def test_a_row_that_dynamodb_refuses_is_told_by_its_line(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    rows = tmp_path / "rows.ndjson"
+    rows.write_text("".join(json.dumps({"id": n, "text": "x" * (450_000 if n == 2 else 5)}) + "\n" for n in range(4)))
+    with running(clone, "--table-file", str(rows), "--partition-key", "id") as run:
+        assert re.search(r"not loaded, line 3: .*maximum allowed size", run.output)
+        assert run.get("/items")[2]["count"] == 3
+
+
+def test_a_wrong_setting_is_told_before_anything_starts(clone: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBERS", "float")
+    assert refused(clone) == "tablecast: NUMBERS is 'float': it takes string or number"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--table-file", "none.csv"], "tablecast: --table-file takes --partition-key too"),
+        (["--partition-key", "id"], "tablecast: --partition-key and --sort-key are of a --table-file"),
+        (["--table-file", "none.csv", "--partition-key", "id"], "tablecast: none.csv cannot be read: No such file"),
+        (["--endpoint-url", "nonsense"], "tablecast: --endpoint-url is 'nonsense': it takes a URL such as"),
+        (["--endpoint-url", "http://a:b"], "tablecast: --endpoint-url is 'http://a:b'"),
+        (["--endpoint-url", "https://dynamodb.us-east-1.amazonaws.com"], "tablecast: --endpoint-url takes an emulator"),
+        (["--endpoint-url", "http://127.0.0.1:1"], "tablecast: http://127.0.0.1:1: Could not connect"),
+        (["--port", "99999"], "tablecast: Invalid value for '--port'"),
+        (["--sample"], "tablecast: No such option"),
+    ],
+)
+def test_a_wrong_option_is_told_in_one_line(clone: pathlib.Path, options: list[str], line: str) -> None:
+    port = [] if "--port" in options else ["--port", str(emulator.free_port())]
+    assert refused(clone, *port, *options).startswith(line)
+
+
+def test_help_is_worth_reading(clone: pathlib.Path) -> None:
+    command = [sys.executable, "-m", "local", "--help"]
+    said = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
+    for option in ("--table-file", "--partition-key", "--sort-key", "--endpoint-url", "--port"):
+        assert option in said
