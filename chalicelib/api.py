@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import orjson
 from botocore.exceptions import ClientError
@@ -27,6 +27,9 @@ log = logging.getLogger("tablecast")
 
 EXPOSED_HEADERS = ["Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan"]
 PREFLIGHT_SECONDS = 7200
+
+# API Gateway takes 10,240 bytes of headers, and keys of the longest make a cursor of nearly as many.
+MAX_LINK_BYTES = 6_000
 
 # Lambda hands the body on as a string in JSON, where a character of ours can take three times its bytes. So much stays
 # within Lambda's 6 MB, and one item, of at most 400 KB, always does.
@@ -147,7 +150,7 @@ class Api:
                 break
             limit = len(items) // 2
         headers = _headers(plan, page)
-        if next_page:
+        if next_page and len(next_page) <= MAX_LINK_BYTES:
             headers["Link"] = f'<{next_page}>; rel="next"'
         return Response(body.decode(), headers)
 
@@ -225,4 +228,4 @@ def _decoded(segment: str) -> str:
 
 def _next(query: Query, position: str) -> str:
     """The request for the page behind this one, as a reference that resolves against the request's own URL."""
-    return "?" + urlencode({**query, "_cursor": [position]}, doseq=True)
+    return "?" + urlencode({**query, "_cursor": [position]}, doseq=True, quote_via=quote, safe=",")

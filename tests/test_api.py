@@ -82,7 +82,7 @@ def test_every_quake_of_a_network_above_five_latest_first(quakes: list[Any], get
     assert len(items) == 39
 
 
-@pytest.mark.parametrize("limit", [1, 7, 100, 333, 1000])
+@pytest.mark.parametrize("limit", [1, 10, 100, 569, 853, 1000])
 def test_every_item_comes_once_whatever_the_limit(quakes: list[Any], get: Get, limit: int) -> None:
     items = joined(get, "/items", _limit=str(limit), _fields="idx")
     assert sorted(item["idx"] for item in items) == sorted(quake["idx"]["S"] for quake in quakes)
@@ -269,6 +269,27 @@ def test_a_forged_cursor_is_refused_by_dynamodb_and_told_so(quakes: Any, load_ap
     forged = cursor.encode({"idx": {"S": "a"}, "net": {"S": "us"}, "time": {"N": "1"}}, plan.start_keys, plan.identity)
     response = Client(app.app).http.get(f"/items?{urlencode(query, doseq=True)}&_cursor={forged}")
     assert CURSOR in body(response, 400)["detail"]
+
+
+def test_a_next_as_long_as_its_keys_is_in_the_body_alone(dynamodb: Any, load_app: Load) -> None:
+    dynamodb.create_table(**{**SHELVES, "TableName": "long"})
+    books = ["\x01" * 1000 + digit for digit in "123"]
+    put(dynamodb, "long", [{"shelf": {"N": "1"}, "book": {"S": book}} for book in books])
+    http = Client(load_app(TABLE_NAME="long").app, stage_name="local").http
+    response = http.get("/items/1?_limit=1")
+    assert len(response.json_body["next"]) > 6_000
+    assert "Link" not in response.headers
+    assert [item["book"] for item in joined(http.get, "/items/1", _limit="1")] == books
+
+
+def test_a_next_says_what_was_asked_again(quakes: Any, get: Get) -> None:
+    asked = {"place__startswith": "1", "title__contains": "& +%/서", "_limit": "1"}
+    assert body(get(f"/items?{urlencode(asked)}"))["next"] is None
+    asked["title__contains"] = "km "
+    following = body(get(f"/items?{urlencode(asked)}"))["next"]
+    # No plus for a space: what stands between may leave a plus as it is.
+    assert following.startswith("?place__startswith=1&title__contains=km%20&_limit=1&_cursor=")
+    assert len(joined(get, "/items", **{**asked, "_limit": "100"})) > 100
 
 
 def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
