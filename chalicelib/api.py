@@ -28,6 +28,9 @@ log = logging.getLogger("tablecast")
 EXPOSED_HEADERS = ["Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan"]
 PREFLIGHT_SECONDS = 7200
 
+# What DynamoDB says to a plan of a schema that has changed since.
+OUTDATED = {"ResourceNotFoundException", "ValidationException"}
+
 # API Gateway takes 10,240 bytes of headers, and keys of the longest make a cursor of nearly as many.
 MAX_LINK_BYTES = 6_000
 
@@ -57,8 +60,7 @@ def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
             problem = problem_of(error, request_id)
             if problem is not error:
                 log.error("%s: %s", request_id, problem.detail, exc_info=error)
-            if isinstance(error, ClientError):
-                # What DynamoDB refuses may be a plan of a schema that has changed since.
+            if isinstance(error, ClientError) and error.response["Error"].get("Code") in OUTDATED:
                 api.table.forget_schema()
             return Response(problem.body, problem.headers, problem.status)
 

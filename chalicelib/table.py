@@ -1,4 +1,4 @@
-"""Runs a plan: pages, leftover conditions, limits, budgets. With feed, the only one to call DynamoDB."""
+"""Runs a plan: pages, leftover conditions, limits, budgets. The only one to call DynamoDB."""
 
 from __future__ import annotations
 
@@ -159,10 +159,9 @@ class Table:
         if self._client is None:
             self._client = connect()
         call = getattr(self._client, _METHODS[operation])
+        sent = {name: _with_bytes(value) if name in _VALUES else value for name, value in request.items()}
         began = self._clock()
-        body = call(**{name: _with_bytes(value) if name in _VALUES else value for name, value in request.items()})[
-            "body"
-        ]
+        body = call(**sent)["body"]
         spent = self._clock() - began
         answer: dict[str, Any] = orjson.loads(body)
         answer["bytes"] = len(body)

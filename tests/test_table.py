@@ -89,23 +89,15 @@ def test_a_page_of_dynamodb_has_no_more_than_what_is_asked_for_and_one(
     assert calls[-1]["Limit"] == 6
 
 
-def test_an_answer_ends_where_the_pages_of_its_budget_do(
-    get_wide: Get, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("budget", "spent"), [("BUDGET_PAGES", 1), ("BUDGET_SECONDS", 0)])
+def test_an_answer_ends_where_its_budget_does(
+    get_wide: Get, monkeypatch: pytest.MonkeyPatch, budget: str, spent: int
 ) -> None:
-    monkeypatch.setattr(table, "BUDGET_PAGES", 1)
+    monkeypatch.setattr(table, budget, spent)
     answers = list(pages(get_wide, "/items?p=a&s__in=5,599&_fields=s"))
     assert [item["s"] for answer in answers for item in answer["items"]] == ["5", "599"]
     assert len(answers) > 5
     assert 0 in [answer["count"] for answer in answers]
-
-
-def test_an_answer_ends_where_the_time_of_its_budget_does(
-    get_wide: Get, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(table, "BUDGET_SECONDS", 0)
-    answers = list(pages(get_wide, "/items?p=a&s__in=5,599&_fields=s"))
-    assert [item["s"] for answer in answers for item in answer["items"]] == ["5", "599"]
-    assert len(answers) > 5
 
 
 def test_a_function_with_little_time_left_reads_one_page(wide: str, endpoint: str) -> None:
@@ -134,6 +126,21 @@ def test_an_answer_that_lambda_could_not_send_is_cut(dynamodb: Any, load_app: Lo
     assert [item["s"] for answer in pages(get, "/items?p=a") for item in answer["items"]] == [str(i) for i in range(10)]
     assert all(len(body) <= 2_000_000 for body in bodies[:-1])
     assert max(len(json.dumps(body.decode())) for body in bodies) < 6_000_000
+
+
+def test_a_schema_that_dynamodb_no_longer_has_is_read_again(dynamodb: Any, load_app: Load) -> None:
+    name, by_s = "changing", [{"AttributeName": "s", "KeyType": "HASH"}]
+    index = {"IndexName": "by_s", "KeySchema": by_s, "Projection": {"ProjectionType": "ALL"}}
+    definition = {"AttributeDefinitions": TYPES, "KeySchema": KEY, "BillingMode": "PAY_PER_REQUEST"}
+    dynamodb.create_table(TableName=name, GlobalSecondaryIndexes=[index], **definition)
+    http = Client(load_app(TABLE_NAME=name).app, stage_name="local").http
+    assert http.get("/items?s=1").headers["X-Plan"] == "Query index=by_s"
+    dynamodb.delete_table(TableName=name)
+    dynamodb.create_table(TableName=name, **definition)
+    response = http.get("/items?s=1")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert "indexes have just changed" in response.json_body["detail"]
+    assert http.get("/items?s=1").headers["X-Plan"] == "Scan"
 
 
 def test_the_schema_is_read_again_in_time(wide: str, endpoint: str, calls: list[dict[str, Any]]) -> None:
