@@ -141,9 +141,10 @@ class Api:
         start = None
         if asked.cursor is not None:
             start = cursor.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
-        limit, seconds_left = asked.limit, _context(request).get_remaining_time_in_millis() / 1000
+        limit, units, seconds = asked.limit, 0.0, 0.0
         while True:
-            page = self._page(plan, start, limit, seconds_left)
+            page = self._page(plan, start, limit, _context(request).get_remaining_time_in_millis() / 1000)
+            units, seconds = units + page.units, seconds + page.seconds
             following = cursor.encode(page.following, plan.start_keys, plan.identity) if page.following else None
             next_page = _next(query, following) if following else None
             items = [_plain(item, asked.numbers, plan) for item in page.items]
@@ -151,7 +152,7 @@ class Api:
             if len(body) <= MAX_BODY_BYTES or len(items) == 1:
                 break
             limit = len(items) // 2
-        headers = _headers(plan, page)
+        headers = _headers(plan, units, seconds)
         if next_page and len(next_page) <= MAX_LINK_BYTES:
             headers["Link"] = f'<{next_page}>; rel="next"'
         return Response(body.decode(), headers)
@@ -176,7 +177,7 @@ class Api:
         if not page.items:
             shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())
             raise Problem(404, f"There is no item with {shown}.")
-        return _json(_plain(page.items[0], asked.numbers, plan), _headers(plan, page))
+        return _json(_plain(page.items[0], asked.numbers, plan), _headers(plan, page.units, page.seconds))
 
 
 def chalice_error(response: Response, settings: Settings) -> Response:
@@ -194,13 +195,13 @@ def _json(body: Mapping[str, Any], headers: Headers) -> Response:
     )
 
 
-def _headers(plan: Plan, page: Page) -> Headers:
+def _headers(plan: Plan, units: float, seconds: float) -> Headers:
     return {
         "Content-Type": "application/json",
         "Cache-Control": "no-cache",
-        "Server-Timing": f"dynamodb;dur={page.seconds * 1000:.1f}",
+        "Server-Timing": f"dynamodb;dur={seconds * 1000:.1f}",
         "X-Plan": str(plan),
-        "X-Consumed-Capacity": f"{page.units:g}",
+        "X-Consumed-Capacity": f"{units:g}",
     }
 
 

@@ -247,9 +247,8 @@ def split_name(parameter: str) -> tuple[str, Operator]:
 def parse(parameter: str, text: str, schema: TableSchema, published: frozenset[str] | None) -> Condition:
     """The condition that `parameter=text` is. Problem: it is none that this table could answer."""
     name, operator = split_name(parameter)
-    path = parse_path(name)
-    check_published(str(path[0]), schema, published)
-    declared = schema.types.get(path[0]) if len(path) == 1 and isinstance(path[0], str) else None
+    path = published_path(name, schema, published)
+    declared = schema.types.get(str(path[0]))
     if declared and declared not in operator.keys:
         fit = ", ".join(key for key, other in OPERATORS.items() if declared in other.keys)
         raise bad_request(f"{name} is a {_TYPE_NAMES[declared]}, which {operator.key} is not for: use one of {fit}.")
@@ -257,7 +256,7 @@ def parse(parameter: str, text: str, schema: TableSchema, published: frozenset[s
     def read(value: str) -> tuple[Value, ...]:
         if declared is None:
             return tuple(reading for reading in _readings(value) if reading[0] in operator.operands)
-        return (_declared(name, value, declared, schema.key_bytes(name)),)
+        return (_declared(str(path[0]), value, declared, schema.key_bytes(str(path[0]))),)
 
     label = f"{parameter}={_shortened(text)}"
     alternatives, negated = _VALUES[operator.takes](text, read, label)
@@ -269,11 +268,17 @@ def key_value(name: str, text: str, schema: TableSchema) -> Value:
     return _declared(name, text, schema.types[name], schema.key_bytes(name), unquote=False)
 
 
-def check_published(attribute: str, schema: TableSchema, published: frozenset[str] | None) -> None:
-    """Problem: the ATTRIBUTES setting keeps `attribute` in."""
+def published_path(text: str, schema: TableSchema, published: frozenset[str] | None) -> Path:
+    """The path that `text` is. Problem: it is none, reaches into a key, or the ATTRIBUTES setting keeps it in."""
+    path = parse_path(text)
+    attribute = str(path[0])
     if published is not None and attribute not in published and attribute not in schema.table.keys:
         names = ", ".join(sorted(published | set(schema.table.keys)))
         raise bad_request(f"{attribute!r} is not an attribute that this API publishes: it has {names}.")
+    if len(path) > 1 and attribute in schema.types:
+        kind = _TYPE_NAMES[schema.types[attribute]]
+        raise bad_request(f"{text!r} reaches into {attribute}, which is a key and so a {kind}: there is nothing in it.")
+    return path
 
 
 def text_list(text: str) -> list[str]:
@@ -344,7 +349,7 @@ def _declared(name: str, text: str, kind: str, most_bytes: int, unquote: bool = 
         try:
             size = len(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError):
-            raise bad_request(f"{name} is binary, and {shown!r} is not base64.") from None
+            raise bad_request(f"{name} is binary, and {shown!r} is not base64 (a + is written %2B).") from None
     if size > most_bytes:
         raise bad_request(f"{name} is a key of at most {most_bytes} bytes: this value has {size}.")
     return kind, text

@@ -52,12 +52,17 @@ def _sort(text: str, schema: TableSchema, settings: Settings) -> Sort:
 
 
 def _fields(text: str, schema: TableSchema, settings: Settings) -> tuple[Path, ...]:
-    names = [filters.unquoted(name) or name for name in filters.text_list(text)]
+    quoted = [(name, filters.unquoted(name)) for name in filters.text_list(text)]
+    names = [name if string is None else string for name, string in quoted]
     if not all(names) or not names:
         raise bad_request("_fields names no attribute: give a comma list of at least one, as _fields=a,b.")
-    paths = tuple(dict.fromkeys(map(filters.parse_path, names)))
+    paths = tuple(dict.fromkeys(filters.published_path(name, schema, settings.attributes) for name in names))
+    kinds: dict[Path, set[type]] = {}
     for path in paths:
-        filters.check_published(str(path[0]), schema, settings.attributes)
+        for depth in range(1, len(path)):
+            kinds.setdefault(path[:depth], set()).add(type(path[depth]))
+    if both := [path for path, steps in kinds.items() if len(steps) > 1]:
+        raise bad_request(f"_fields takes {both[0][-1]!r} for a map and for a list: it is one or the other.")
     return paths
 
 

@@ -7,7 +7,6 @@ a request can end in (botocore's exceptions among it) into one. The cause goes t
 from __future__ import annotations
 
 from http import HTTPStatus
-from json import JSONDecodeError
 
 import orjson
 from botocore import exceptions as botocore
@@ -15,7 +14,6 @@ from botocore import exceptions as botocore
 Headers = dict[str, str | list[str]]  # as Chalice's Response has them
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 2
 
 
 class Problem(Exception):
@@ -28,7 +26,7 @@ class Problem(Exception):
 
     @property
     def headers(self) -> Headers:
-        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if self.status == 503 else {}
+        retry = {"Retry-After": str(RETRY_AFTER_SECONDS.get(self.detail, 2))} if self.status == 503 else {}
         return {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", **retry}
 
     @property
@@ -58,6 +56,9 @@ ABSENT = (
     "The table that this API publishes does not exist here: its owner should check TABLE_NAME, region and endpoint."
 )
 
+# What its owner has to mend takes longer.
+RETRY_AFTER_SECONDS = {REFUSED: 60, ABSENT: 60}
+
 # Error codes as DynamoDB's API reference lists them ("Error handling with DynamoDB").
 CODES = {
     "ProvisionedThroughputExceededException": BUSY,
@@ -84,7 +85,6 @@ CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (botocore.NoRegionError, ABSENT),
     (botocore.ConnectionError, DOWN),
     (botocore.HTTPClientError, DOWN),
-    (JSONDecodeError, DOWN),
 )
 
 

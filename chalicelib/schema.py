@@ -60,7 +60,11 @@ class TableSchema:
         if attributes is None:
             return self
         known = attributes | set(self.table.keys)
-        indexes = tuple(index for index in self.indexes if known.issuperset(index.keys))
+        indexes = tuple(
+            replace(index, holds=index.holds and index.holds & known)
+            for index in self.indexes
+            if known.issuperset(index.keys)
+        )
         types = {name: kind for name, kind in self.types.items() if name in known}
         return replace(self, indexes=indexes, types=types)
 

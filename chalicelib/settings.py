@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+ORIGIN = re.compile(r"\*|https?://[^\s,/]+")
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class SettingError(ValueError):
     """One line that names the setting, its value and what it takes."""
 
 
-def _text(value: str) -> str:
-    if not value:
-        raise ValueError("a value")
+def _origin(value: str) -> str:
+    if not ORIGIN.fullmatch(value):
+        raise ValueError("* or one origin, such as https://example.org")
     return value
 
 
@@ -49,7 +50,10 @@ def _whole_number(value: str) -> int:
 
 
 def _names(value: str) -> frozenset[str]:
-    return frozenset(name for part in value.split(",") if (name := part.strip()))
+    names = frozenset(name for part in value.split(",") if (name := part.strip()))
+    if not names:
+        raise ValueError("a comma list of names, or is left out")
+    return names
 
 
 def _one_of(words: Mapping[str, Any]) -> Callable[[str], Any]:
@@ -61,16 +65,18 @@ def _one_of(words: Mapping[str, Any]) -> Callable[[str], Any]:
     return read
 
 
-# setting -> (what reads its text, the text that stands where it is not set; None: it has to be set)
-SETTINGS: dict[str, tuple[Callable[[str], Any], str | None]] = {
-    "TABLE_NAME": (_table_name, None),
-    "ALLOW_ORIGIN": (_text, "*"),
-    "ATTRIBUTES": (lambda value: _names(value) or None, ""),
+_REQUIRED = object()
+
+# setting -> (what reads its text, the value where it is not set)
+SETTINGS: dict[str, tuple[Callable[[str], Any], Any]] = {
+    "TABLE_NAME": (_table_name, _REQUIRED),
+    "ALLOW_ORIGIN": (_origin, "*"),
+    "ATTRIBUTES": (_names, None),
     "NUMBERS": (_one_of({"string": "string", "number": "number"}), "string"),
-    "MAX_LIMIT": (_whole_number, "1000"),
-    "SCAN": (_one_of({"allow": True, "deny": False}), "allow"),
-    "CONSISTENT_READS": (_one_of({"true": True, "false": False}), "true"),
-    "DENSE_INDEXES": (_names, ""),
+    "MAX_LIMIT": (_whole_number, 1000),
+    "SCAN": (_one_of({"allow": True, "deny": False}), True),
+    "CONSISTENT_READS": (_one_of({"true": True, "false": False}), True),
+    "DENSE_INDEXES": (_names, frozenset()),
 }
 
 
@@ -78,11 +84,11 @@ def read(environ: Mapping[str, str]) -> Settings:
     """The settings that `environ` holds. SettingError: one is missing, or is not what it takes."""
     values = {}
     for name, (parse, default) in SETTINGS.items():
-        text = environ.get(name, default)
-        if text is None:
+        text = environ.get(name)
+        if text is None and default is _REQUIRED:
             raise SettingError(f"{name} is not set: set it for this stage in .chalice/config.json")
         try:
-            values[name.lower()] = parse(text.strip())
+            values[name.lower()] = default if text is None else parse(text.strip())
         except ValueError as takes:
             raise SettingError(f"{name} is {text!r}: it takes {takes}") from None
     return Settings(**values)

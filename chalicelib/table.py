@@ -14,6 +14,7 @@ import botocore
 import botocore.session
 import orjson
 from botocore.config import Config
+from botocore.exceptions import HTTPClientError
 from botocore.parsers import JSONParser, ResponseParserFactory
 
 from chalicelib import schema
@@ -23,8 +24,9 @@ from chalicelib.wire import TypedItem
 
 log = logging.getLogger("tablecast")
 
-# Three attempts of a second to connect and three to answer, and at most three seconds of waiting between them.
-CONNECT_SECONDS, READ_SECONDS, ATTEMPTS, BACKOFF_SECONDS = 1, 3, 3, 3
+# Three attempts of a second to connect and two and a half to answer, and at most three seconds of waiting between them:
+# DescribeTable and the first read, both at their worst, fit into a function's 29 seconds.
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS, BACKOFF_SECONDS = 1, 2.5, 3, 3
 CALL_SECONDS = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + BACKOFF_SECONDS
 
 _METHODS = {"DescribeTable": "describe_table", "GetItem": "get_item", "Query": "query", "Scan": "scan"}
@@ -163,7 +165,10 @@ class Table:
         began = self._clock()
         body = call(**sent)["body"]
         spent = self._clock() - began
-        answer: dict[str, Any] = orjson.loads(body)
+        try:
+            answer: dict[str, Any] = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise HTTPClientError(error=f"half an answer: {error}") from error
         answer["bytes"] = len(body)
         return answer, spent
 

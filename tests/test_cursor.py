@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,30 @@ def test_a_cursor_of_another_plan_is_refused() -> None:
 @pytest.mark.parametrize("text", ["", "x", "garbage", "a" * 500, "서울", "AAAA====", "//8=", "\x00"])
 def test_garbage_is_refused(text: str) -> None:
     assert refused(text)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"x",
+        b"",
+        b"5",
+        b"[]",
+        b'"abc"',
+        b'{"a": 1, "b": 2, "c": 3}',
+        b'["a", "1"]',
+        b'["a", "1", "AAEC", "d"]',
+        b'[1, "1", "AAEC"]',
+        b'["a", 1, "AAEC"]',
+        b'["a", "x", "AAEC"]',
+        b'["a", "1", "!!"]',
+        b'["a", "1", null]',
+        b'[{"S": "a"}, "1", "AAEC"]',
+    ],
+)
+def test_a_forged_cursor_is_refused_before_it_is_used(payload: bytes) -> None:
+    forged = base64.urlsafe_b64encode(cursor._checksum(payload, "plan") + payload).decode().rstrip("=")
+    assert refused(forged)
 
 
 def test_every_truncation_and_every_edit_is_refused() -> None:

@@ -47,6 +47,7 @@ def test_controls_are_read() -> None:
     )
     assert parsed({"_sort": ["time"]}).sort == Sort("time", False)
     assert parsed({"_fields": ['["a,b", "c"]']}).fields == (("a,b",), ("c",))
+    assert parsed({"_fields": ["a.b,a.c[0],a"]}).fields == (("a", "b"), ("a", "c", 0), ("a",))
 
 
 def test_repeating_a_condition_means_and() -> None:
@@ -76,6 +77,11 @@ def test_an_attribute_with_an_underscore_first_is_reached_with_an_operator() -> 
         ({"_fields": [""]}, "_fields names no attribute: give a comma list of at least one"),
         ({"_fields": ["[]"]}, "_fields names no attribute"),
         ({"_fields": ["a,"]}, "_fields names no attribute"),
+        ({"_fields": ['""']}, "_fields names no attribute"),
+        ({"_fields": ["a.b,a[0]"]}, "_fields takes 'a' for a map and for a list: it is one or the other."),
+        ({"_fields": ["c.a.b,c.a[0]"]}, "_fields takes 'a' for a map and for a list"),
+        ({"_fields": ["net.x"]}, "'net.x' reaches into net, which is a key and so a string: there is nothing in it."),
+        ({"mag[0]__gt": ["5"]}, "'mag[0]' reaches into mag, which is a key and so a number"),
         ({"_fields": ["a..b"]}, "is no path"),
         ({"_index": ["by_me"]}, "it has by_net, by_type_and_size, by_alert."),
         ({"_consistent": ["yes"]}, "_consistent is 'yes': it takes true or false."),

@@ -45,6 +45,11 @@ def test_an_index_whose_key_is_kept_in_is_not_published() -> None:
     assert schema.types == {"idx": "S", "net": "S", "time": "N"}
 
 
+def test_what_is_kept_in_is_not_told_of() -> None:
+    schema = read(sample.TABLE).published(frozenset({"alert", "mag", "place", "gap"}))
+    assert [index.holds for index in schema.indexes] == [frozenset({"idx", "alert", "mag", "place"})]
+
+
 def test_what_an_index_lacks() -> None:
     schema = read(sample.TABLE)
     assert schema.indexes[2].lacks({"gap", "mag", "felt"}) == ["felt", "gap"]

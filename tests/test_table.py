@@ -168,7 +168,9 @@ def test_the_retries_of_one_call_fit_into_the_functions_time() -> None:
     # API Gateway gives up after 29 seconds, so that no function is given more.
     with open(".chalice/config.json") as file:
         config = json.load(file)
-    assert table.BUDGET_SECONDS + table.CALL_SECONDS < config["lambda_timeout"] <= 29
+    # The schema is read first, and reading ends so early that one call more still fits.
+    assert 2 * table.CALL_SECONDS < config["lambda_timeout"] <= 29
+    assert config["lambda_timeout"] > table.BUDGET_SECONDS + table.CALL_SECONDS
 
 
 Break = Callable[..., Any]
@@ -196,7 +198,7 @@ def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Brea
 
 def test_a_table_that_is_not_there(broken: Break) -> None:
     response = broken(TABLE_NAME="no_such_table")
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
     assert "does not exist here: its owner should check TABLE_NAME" in response.json_body["detail"]
 
 
