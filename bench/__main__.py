@@ -179,10 +179,11 @@ def growth() -> list[dict[str, Any]]:
             for size in SIZES:
                 environ = {**emulator.environment(endpoint), "TABLE_NAME": load(endpoint, size, bar)}
                 who = stack.enter_context(contender("tablecast", environ))
-                rows.append((who, Scenario(f"page of {size:,}", PAGE, 3, None)))
+                rows.append((who, Scenario(f"page of {size:,}", PAGE, 5, None)))
         with click.progressbar(length=len(rows) * ROUNDS, label="A page of each", file=sys.stderr) as bar:
             results = measured(rows, bar)
-    click.echo()
+    ratio = statistics.median(map(truediv, results[1]["cpu_rounds_ms"], results[0]["cpu_rounds_ms"]))
+    click.echo(f"\nThe page of the larger table takes {ratio:.2f} of the CPU of the smaller one's:\n")
     for result in results:
         low, high = result["cpu_spread_ms"]
         click.echo(

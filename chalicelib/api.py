@@ -17,11 +17,11 @@ from chalicelib import cursor, filters, parameters
 from chalicelib.filters import OPERATORS, Condition
 from chalicelib.parameters import CONTROLS, Query
 from chalicelib.planner import Plan, Question, plan_item, plan_items
-from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request, problem_of
+from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request, index_is_gone, problem_of
 from chalicelib.schema import Index
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
-from chalicelib.wire import READERS, PlainItem, TypedItem
+from chalicelib.wire import NOTHING, READERS, PlainItem, TypedItem, picked
 
 log = logging.getLogger("tablecast")
 
@@ -161,7 +161,8 @@ class Api:
         try:
             return self.table.items(plan, start, limit, seconds_left)
         except ClientError as error:
-            if start and "start" in error.response["Error"].get("Message", "").lower():
+            # The page before came from the same plan, so that what is wrong now is where to go on.
+            if start and error.response["Error"].get("Code") == "ValidationException" and not index_is_gone(error):
                 raise cursor.not_a_cursor() from error
             raise
 
@@ -218,6 +219,9 @@ def _plain(item: TypedItem, numbers: str, plan: Plan) -> PlainItem:
     plain = READERS[numbers](item)
     for name in plan.strip:
         plain.pop(name, None)
+    for name, paths in plan.narrow.items():
+        if name in plain and (kept := picked(plain.pop(name), paths)) is not NOTHING:
+            plain[name] = kept
     return plain
 
 

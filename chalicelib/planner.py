@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -44,7 +44,8 @@ class Plan:
 
     `request`: the operation's parameters, but for Limit and ExclusiveStartKey. `leftovers`: conditions to apply to each
     page, since DynamoDB takes them neither as a key condition nor as a filter here. `start_keys`: the attributes of a
-    start key. `strip`: attributes that are read for the plan's own sake and do not go out.
+    start key. `strip`: attributes that are read for the plan's own sake and do not go out. `narrow`: those read whole
+     for its sake, and the paths in them that go out.
     """
 
     operation: str
@@ -54,6 +55,7 @@ class Plan:
     leftovers: tuple[Condition, ...] = ()
     start_keys: tuple[str, ...] = ()
     strip: frozenset[str] = frozenset()
+    narrow: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     @property
     def filtered(self) -> bool:
@@ -143,20 +145,22 @@ def plan_items(question: Question) -> Plan:
     for index in (forced,) if forced else (schema.table, *schema.indexes):
         candidate = _candidate(index, parameters.conditions)
         refusals = [] if forced and candidate else _refusals(index, candidate, question)
+        if parameters.sort and index.sort != parameters.sort.attribute:
+            refusals.append(f"it does not sort by {parameters.sort.attribute}")
         if candidate and not refusals:
             candidates.append(candidate)
         else:
             refused[index] = f"{index}: not used: {'; '.join(refusals)}"
-    sorting = [c for c in candidates if not parameters.sort or c.index.sort == parameters.sort.attribute]
-    best = min(sorting, key=lambda candidate: candidate.rank, default=None)
+    best = min(candidates, key=lambda candidate: candidate.rank, default=None)
     if best:
         others = [f"{c.index}: not used: {best.index} is at least as good" for c in candidates if c is not best]
         return _query(best, question, (best.explain(question), *others, *refused.values()))
     if parameters.sort:
         raise _no_such_sort(parameters.sort.attribute, question)
-    if not question.settings.scan:
-        raise _no_scan(schema)
-    return _scan(forced or schema.table, question, ("no key or index can answer this: all is read", *refused.values()))
+    if not question.settings.scan and not parameters.explain:
+        raise _no_scan(question)
+    why = "no key or index can answer this: all is read" if question.settings.scan else "SCAN=deny: this is refused"
+    return _scan(forced or schema.table, question, (why, *refused.values()))
 
 
 def plan_item(key: Mapping[str, Value], question: Question) -> Plan:
@@ -264,12 +268,18 @@ def _no_such_sort(attribute: str, question: Question) -> Problem:
     )
 
 
-def _no_scan(schema: TableSchema) -> Problem:
-    ways = [f"{index.partition} (with {index.sort})" for index in schema.indexes if index.sort]
-    ways += [index.partition for index in (schema.table, *schema.indexes) if not index.sort or index is schema.table]
+def _no_scan(question: Question) -> Problem:
+    ways, whys = [], []
+    for index in (question.schema.table, *question.schema.indexes):
+        candidate = _candidate(index, question.parameters.conditions)
+        if candidate:
+            whys.append(f" {index} is not used: {'; '.join(_refusals(index, candidate, question))}.")
+        else:
+            ways.append(f"{index.partition}, with {index.sort}" if _sparse(index, question) else index.partition)
     return bad_request(
-        "No key or index can answer this, and this API does not scan (SCAN=deny). "
-        f"What can be queried is one value of {_listed(ways, ' or ')}."
+        "No key or index can answer this, and this API does not scan (SCAN=deny)."
+        + "".join(whys)
+        + (f" What can be queried is one value of {' or of '.join(dict.fromkeys(ways))}." if ways else "")
     )
 
 
@@ -314,12 +324,15 @@ def _plan(
         request["FilterExpression"] = _sized(" AND ".join(map(placeholders.condition, filters)))
     start_keys = tuple(dict.fromkeys((*question.schema.table.keys, *index.keys)))
     fields, strip = question.fields, frozenset[str]()
+    narrow: dict[str, tuple[Path, ...]] = {}
     if question.parameters.index and index.holds is not None:
         asked = fields or [(name,) for name in sorted(index.holds)]
         fields = tuple(path for path in asked if path[0] in index.holds)
     if fields is not None:
         needed = {*start_keys, *(condition.attribute for condition in leftovers)}
         strip = frozenset(needed - _tops(fields))
+        for name in needed - strip - {path[0] for path in fields if len(path) == 1}:
+            narrow[name] = tuple(path[1:] for path in fields if path[0] == name)
         request["ProjectionExpression"] = _projection((*fields, *((name,) for name in sorted(needed))), placeholders)
     elif index.holds is not None:
         request["Select"] = "ALL_ATTRIBUTES"  # A local index fetches from the table what it does not hold.
@@ -329,7 +342,7 @@ def _plan(
         request["ExpressionAttributeValues"] = placeholders.values
     if index.kind != "global":
         request["ConsistentRead"] = question.consistent
-    return Plan(operation, index, request, reasons, leftovers, start_keys, strip)
+    return Plan(operation, index, request, reasons, leftovers, start_keys, strip, narrow)
 
 
 def _projection(paths: Sequence[Path], placeholders: Placeholders) -> str:

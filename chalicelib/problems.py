@@ -88,12 +88,16 @@ CAUSES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+def index_is_gone(error: botocore.ClientError) -> bool:
+    return "does not have the specified index" in error.response["Error"].get("Message", "")
+
+
 def problem_of(error: Exception, request_id: str) -> Problem:
     """`error` as the problem to answer with; 500 with `request_id` where it is none that can be expected."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, botocore.ClientError):
-        if "does not have the specified index" in error.response["Error"].get("Message", ""):
+        if index_is_gone(error):
             return Problem(503, CHANGED)
         if detail := CODES.get(error.response["Error"].get("Code", "")):
             return Problem(503, detail)

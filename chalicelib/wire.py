@@ -9,7 +9,7 @@ have an attribute that is called "S".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,8 @@ TypedItem = dict[str, Attribute]
 PlainItem = dict[str, Any]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+NOTHING = object()
+
 MAX_DIGITS, MIN_EXPONENT, MAX_EXPONENT = 38, -130, 125
 
 
@@ -50,6 +52,25 @@ def reader(numbers: str) -> Callable[[TypedItem], PlainItem]:
 
 
 READERS = {numbers: reader(numbers) for numbers in ("string", "number")}
+
+
+def picked(value: Any, paths: Sequence[tuple[str | int, ...]]) -> Any:
+    """What a ProjectionExpression of `paths` leaves of a plain `value`, NOTHING where it leaves none of it.
+
+    A list keeps the elements asked for, in their order.
+    """
+    if () in paths:
+        return value
+    within: dict[str | int, list[tuple[str | int, ...]]] = {}
+    for step, *rest in paths:
+        within.setdefault(step, []).append(tuple(rest))
+    if isinstance(value, dict):
+        kept = {name: picked(value[name], within[name]) for name in value if name in within}
+        return {name: one for name, one in kept.items() if one is not NOTHING} or NOTHING
+    if isinstance(value, list):
+        places = [picked(one, within[place]) for place, one in enumerate(value) if place in within]
+        return [one for one in places if one is not NOTHING] or NOTHING
+    return NOTHING
 
 
 def number(text: str) -> str:

@@ -12,7 +12,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -84,22 +85,38 @@ def main(
         except (BotoCoreError, ClientError) as error:
             raise Stop(f"{endpoint}: {error}") from None
         environ["TABLE_NAME"] = definition["TableName"]
-        environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Or the first import of each module would be a change to reload.
-        chalice = [
-            str(pathlib.Path(sys.executable).with_name("chalice")),
-            "local",
-            "--stage",
-            "local",
-            "--port",
-            str(port),
-        ]
-        process = stack.enter_context(emulator.ended(chalice, environ))
-        try:
-            emulator.wait_for(port, process)
-        except emulator.NotStarted:
-            raise Stop("`chalice local` did not start: what it said is above") from None
-        _say_what_to_try(port, endpoint, definition, items)
-        process.wait()
+        _serve(port, environ, lambda: _say_what_to_try(port, endpoint, definition, items))
+
+
+def _serve(port: int, environ: Mapping[str, str], ready: Callable[[], None]) -> None:
+    """Runs `chalice local`, again whenever a file of the app changes, and calls `ready` when it first answers.
+
+    Chalice's own reloader starts again for any file below, a test's or git's too.
+    """
+    chalice = str(pathlib.Path(sys.executable).with_name("chalice"))
+    command = [chalice, "local", "--stage", "local", "--no-autoreload", "--port", str(port)]
+    was_ready = False
+    while True:
+        files = _app_files()
+        with emulator.ended(command, environ) as process:
+            with contextlib.suppress(emulator.NotStarted):
+                emulator.wait_for(port, process)
+                if not was_ready:
+                    ready()
+                was_ready = True
+            ended = False
+            while _app_files() == files:
+                if process.poll() is not None and not ended:
+                    ended = True
+                    click.echo("`chalice local` has ended, as said above. Mend a file and it starts again.", err=True)
+                time.sleep(0.3)
+        click.echo("A file has changed: starting again.", err=True)
+
+
+def _app_files() -> dict[pathlib.Path, int]:
+    """The files that the app is made of, and when each was changed."""
+    found = [pathlib.Path("app.py"), *pathlib.Path("chalicelib").rglob("*"), pathlib.Path(".chalice/config.json")]
+    return {path: path.stat().st_mtime_ns for path in found if path.is_file() and path.suffix != ".pyc"}
 
 
 def _table(
@@ -246,8 +263,9 @@ def _say_what_to_try(port: int, endpoint: str, definition: dict[str, Any], items
 
 
 def run() -> None:
-    # A Ctrl-C and a polite kill end it alike, with all that it started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A Ctrl-C, a polite kill and a terminal that is closed end it alike, with all that it started.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     try:
         main(standalone_mode=False)
     except click.ClickException as error:

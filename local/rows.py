@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import pathlib
 import re
@@ -81,6 +82,10 @@ def _item(row: Any) -> TypedItem:
             item[name] = typed(value)
         except ValueError as error:
             raise ValueError(f"{name} is {error}") from None
+    try:
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair, which is no text") from None
     return item
 
 
@@ -111,19 +116,34 @@ def _json(text: str) -> Iterator[Row]:
     position = _past_space(text, 0)
     if text[position : position + 1] != "[":
         raise FileError("a .json file holds an array of objects; for one object a line, name it .ndjson")
-    position, line, counted = position + 1, 1, 0
-    while True:
-        position = _past_space(text, position)
+    position, line, counted = _past_space(text, position + 1), 1, 0
+    while text[position : position + 1] != "]":
         line, counted = line + text.count("\n", counted, position), position
-        if text[position : position + 1] == "]":
-            return
         try:
-            row, position = _DECODER.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            raise FileError(f"line {error.lineno} is no JSON: {error.msg}, at column {error.colno}") from None
-        except RecursionError:
-            raise FileError(f"line {line} is nested deeper than an item can be") from None
-        yield line, row
+            row, end = _DECODER.raw_decode(text, position)
+            yield line, row
+            position = _past_space(text, end)
+        except (json.JSONDecodeError, RecursionError) as error:
+            why = (
+                f"at line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
+            )
+            position = _next_row(text, position)
+            lost = "" if position else "; nothing behind it could be read"
+            yield line, ValueError(f"is no JSON, {why}{lost}")
+            if not position:
+                return
+    if rest := text[position + 1 :].strip():
+        yield line, ValueError(f"is followed by {rest[:20]!r}, behind the end of the array")
+
+
+def _next_row(text: str, position: int) -> int:
+    """Where the row behind the broken one at `position` starts: at an object that starts a line, no deeper in than the
+    broken one does. 0 where there is none."""
+    before = text[text.rfind("\n", 0, position) + 1 : position]
+    if before.strip():
+        return 0
+    found = re.compile(rf"^[ \t]{{0,{len(before)}}}\{{", re.MULTILINE).search(text, position + 1)
+    return found.end() - 1 if found else 0
 
 
 def _ndjson(text: str) -> Iterator[Row]:
@@ -138,7 +158,7 @@ def _ndjson(text: str) -> Iterator[Row]:
 
 
 def _csv(text: str) -> Iterator[Row]:
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = next(reader, [])
     if not header or len(set(header)) < len(header) or not all(header):
         raise FileError("the first line of a .csv file names its columns, each once")

@@ -27,7 +27,11 @@ def main() -> None:
     files = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
     wanted = hashlib.sha256(b"".join(map(pathlib.Path.read_bytes, files)) + sys.version.encode()).hexdigest()
     with open(ROOT / ".venv.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another set-up of .venv is under way: waiting for it.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if DONE.exists() and DONE.read_text() == wanted:
             return
         print("Setting up .venv, once: about a minute.", flush=True)

@@ -32,6 +32,12 @@ class Index:
     sort: str | None
     projection: tuple[str, ...] | None  # attributes beside the keys; None: all
 
+    def held(self, world: World) -> set[str] | None:
+        """The attributes that a read of it gives, None for all."""
+        if self.projection is None:
+            return None
+        return {*world.keys, *filter(None, (self.partition, self.sort)), *self.projection}
+
 
 @dataclass(frozen=True)
 class World:
@@ -43,6 +49,11 @@ class World:
     indexes: tuple[Index, ...]
     items: tuple[Item, ...]
     dense: frozenset[str]
+
+    def environ(self, name: str) -> dict[str, str]:
+        """The settings to publish it with, as a table of that name."""
+        dense = {"DENSE_INDEXES": ",".join(sorted(self.dense))} if self.dense else {}
+        return {"TABLE_NAME": name, **dense}
 
     @property
     def keys(self) -> list[str]:
@@ -337,6 +348,32 @@ def empty_range(ask: Ask, types: dict[str, str]) -> bool:
     return False
 
 
+def answerable(world: World, ask: Ask) -> bool:
+    """Whether the request can be answered at all, rather than told what would be right."""
+    if empty_range(ask, world.types) or any(len(path) > 1 and path[0] in world.types for path, _, _ in ask.conditions):
+        return False
+    filtered = {str(path[0]) for path, _, _ in ask.conditions}
+    fixed = {path[0] for path, operator, _ in ask.conditions if operator == "eq" and len(path) == 1}
+    sort = ask.sort and ask.sort.removeprefix("-")
+    forced = next((index for index in world.indexes if index.name == ask.index), None)
+    if forced:
+        held = forced.held(world)
+        if held is not None and (filtered - held or (ask.fields and not held.intersection(ask.fields))):
+            return False
+        if forced.kind == "global" and ask.consistent == "true":
+            return False
+        return not sort or (forced.sort == sort and forced.partition in fixed)
+    if not sort or (world.sort == sort and world.partition in fixed):
+        return True
+    for index in world.indexes:
+        held = index.held(world)
+        covers = held is None or (ask.fields is not None and filtered.union(ask.fields) <= held)
+        may = index.kind == "local" or (covers and ask.consistent != "true")
+        if index.sort == sort and index.partition in fixed and may:
+            return True
+    return False
+
+
 def matching(world: World, ask: Ask) -> list[Item]:
     """The items of the table that the request is for, in the order of `_sort` where it has one."""
     items = [
@@ -350,8 +387,7 @@ def matching(world: World, ask: Ask) -> list[Item]:
     index = next((index for index in world.indexes if index.name == ask.index), None)
     if index:
         items = [item for item in items if index.partition in item and (not index.sort or index.sort in item)]
-        if index.projection is not None:
-            held = {*world.keys, index.partition, index.sort, *index.projection}
+        if (held := index.held(world)) is not None:
             items = [{name: value for name, value in item.items() if name in held} for item in items]
     if ask.sort:
         name = ask.sort.removeprefix("-")

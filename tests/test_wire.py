@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.wire import READERS, number, typed
+from chalicelib.wire import NOTHING, READERS, number, picked, typed
 
 NUMBERS = st.builds(
     lambda digits, exponent: Decimal(digits).scaleb(exponent - len(str(abs(digits)))),
@@ -105,6 +105,24 @@ def test_a_number_is_as_dynamodb_keeps_it(text: str, kept: str) -> None:
 def test_a_number_that_dynamodb_cannot_keep_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         number(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "paths", "kept"),
+    [
+        ({"x": 1, "y": 2}, [("x",)], {"x": 1}),
+        ({"x": {"y": 1, "z": 2}, "w": 3}, [("x", "z"), ("w",)], {"x": {"z": 2}, "w": 3}),
+        ({"x": 1}, [()], {"x": 1}),
+        ({"x": None}, [("x",)], {"x": None}),
+        ([5, 6, 7], [(2,), (0,)], [5, 7]),
+        ([{"a": 1}, {"b": 2}], [(0, "b"), (1, "b")], [{"b": 2}]),
+        ({"x": 1}, [("gone",)], NOTHING),
+        ([5], [(3,)], NOTHING),
+        ("text", [("x",)], NOTHING),
+    ],
+)
+def test_what_is_picked_is_what_a_projection_leaves(value: Any, paths: list[Any], kept: Any) -> None:
+    assert picked(value, paths) == kept
 
 
 def test_sets_are_typed_by_their_elements() -> None:
