@@ -21,6 +21,7 @@ BINARIES = [b"\x00", b"ab", b"a", b"\xff\xfe"]
 
 NAMES = ["a", "b", "c.d", "e__gt", "_f"]
 
+Path = tuple[str | int, ...]
 Item = dict[str, Any]  # plain Python: str, Decimal, bytes, bool, None, set, list, dict
 
 
@@ -144,10 +145,10 @@ def worlds(draw: st.DrawFn) -> World:
 class Ask:
     """A request: `conditions` are path, operator and text; the rest as the control parameters have it."""
 
-    conditions: tuple[tuple[tuple[str | int, ...], str, str], ...]
+    conditions: tuple[tuple[Path, str, str], ...]
     limit: int
     sort: str | None
-    fields: tuple[str, ...] | None
+    fields: tuple[Path, ...] | None
     index: str | None
     consistent: str | None
 
@@ -158,17 +159,17 @@ class Ask:
             if value is not None:
                 parameters.append((name, value))
         if self.fields is not None:
-            parameters.append(("_fields", ",".join(written((name,)) for name in self.fields)))
+            parameters.append(("_fields", ",".join(map(written, self.fields))))
         return parameters
 
 
-def written(path: tuple[str | int, ...]) -> str:
+def written(path: Path) -> str:
     """A path as a parameter names it."""
     text = "".join(f"[{step}]" if isinstance(step, int) else "." + step.replace(".", "\\.") for step in path)
     return text[1:]
 
 
-NESTED: list[tuple[str | int, ...]] = [("a", "x"), ("b", 0), ("a", "y", 1), ("gone",)]
+NESTED: list[Path] = [("a", "x"), ("b", 0), ("a", "y", 1), ("gone",)]
 OPERATORS = ["eq", "not", "gt", "gte", "lt", "lte", "between", "startswith", "contains", "in", "exists"]
 
 
@@ -195,21 +196,20 @@ def asks(draw: st.DrawFn, world: World) -> Ask:
     every = draw(st.integers(0, 9)) == 0
     sorts = [sort for partition, sort in ways if sort and (partition in fixed or every)]
     sort = draw(st.sampled_from([None, *sorts, *(f"-{name}" for name in sorts)]))
-    fields = draw(st.one_of(st.none(), st.sets(st.sampled_from([*world.keys, *NAMES]), min_size=1, max_size=3)))
+    pool: list[Path] = [*((name,) for name in (*world.keys, *NAMES)), ("a", "x"), ("a", "y"), ("b", 0), ("b", 1)]
+    fields = draw(st.one_of(st.none(), st.sets(st.sampled_from(pool), min_size=1, max_size=3)))
     return Ask(
         tuple(conditions),
         draw(st.integers(1, 6)),
         sort,
-        tuple(sorted(fields)) if fields else None,
+        tuple(sorted(fields, key=repr)) if fields else None,
         draw(st.sampled_from([None, None, None, None, *(index.name for index in world.indexes)])),
         draw(st.sampled_from([None, None, None, "true", "false"])),
     )
 
 
 @st.composite
-def condition_of(
-    draw: st.DrawFn, world: World, paths: tuple[tuple[str | int, ...], ...], operators: list[str] = OPERATORS
-) -> Any:
+def condition_of(draw: st.DrawFn, world: World, paths: tuple[Path, ...], operators: list[str] = OPERATORS) -> Any:
     path = draw(st.sampled_from(paths))
     declared = world.types.get(str(path[0])) if len(path) == 1 else None
     fit = {"N": {"startswith", "contains"}, "B": {"contains"}}.get(declared or "", set())
@@ -289,7 +289,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def at(item: Any, path: tuple[str | int, ...]) -> Any:
+def at(item: Any, path: Path) -> Any:
     for step in path:
         there = step in item if isinstance(item, dict) else isinstance(item, list) and step in range(len(item))
         if not there:
@@ -301,7 +301,7 @@ def at(item: Any, path: tuple[str | int, ...]) -> Any:
 ORDERED = (str, Decimal, bytes)
 
 
-def holds(item: Item, path: tuple[str | int, ...], operator: str, text: str, declared: str | None) -> bool:
+def holds(item: Item, path: Path, operator: str, text: str, declared: str | None) -> bool:
     """Whether `path__operator=text` holds for `item`."""
     value = at(item, path)
     if operator == "exists":
@@ -350,15 +350,17 @@ def empty_range(ask: Ask, types: dict[str, str]) -> bool:
 
 def answerable(world: World, ask: Ask) -> bool:
     """Whether the request can be answered at all, rather than told what would be right."""
-    if empty_range(ask, world.types) or any(len(path) > 1 and path[0] in world.types for path, _, _ in ask.conditions):
+    paths = [*(path for path, _, _ in ask.conditions), *(ask.fields or ())]
+    if empty_range(ask, world.types) or any(len(path) > 1 and path[0] in world.types for path in paths):
         return False
+    fields = None if ask.fields is None else {str(path[0]) for path in ask.fields}
     filtered = {str(path[0]) for path, _, _ in ask.conditions}
     fixed = {path[0] for path, operator, _ in ask.conditions if operator == "eq" and len(path) == 1}
     sort = ask.sort and ask.sort.removeprefix("-")
     forced = next((index for index in world.indexes if index.name == ask.index), None)
     if forced:
         held = forced.held(world)
-        if held is not None and (filtered - held or (ask.fields and not held.intersection(ask.fields))):
+        if held is not None and (filtered - held or (fields and not held & fields)):
             return False
         if forced.kind == "global" and ask.consistent == "true":
             return False
@@ -367,7 +369,7 @@ def answerable(world: World, ask: Ask) -> bool:
         return True
     for index in world.indexes:
         held = index.held(world)
-        covers = held is None or (ask.fields is not None and filtered.union(ask.fields) <= held)
+        covers = held is None or (fields is not None and filtered | fields <= held)
         may = index.kind == "local" or (covers and ask.consistent != "true")
         if index.sort == sort and index.partition in fixed and may:
             return True
@@ -393,6 +395,23 @@ def matching(world: World, ask: Ask) -> list[Item]:
         name = ask.sort.removeprefix("-")
         items = [item for item in items if name in item]
     return items
+
+
+def projected(value: Any, paths: list[Path]) -> Any:
+    """What there is at `paths` of `value`: maps with those entries, lists with those elements, closed up."""
+    if () in paths:
+        return value
+    if not isinstance(value, (dict, list)):
+        return MISSING
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = {}
+    for step, one in entries:
+        inner = [path[1:] for path in paths if path[0] == step]
+        if inner and (left := projected(one, inner)) is not MISSING:
+            kept[step] = left
+    if not kept:
+        return MISSING
+    return kept if isinstance(value, dict) else list(kept.values())
 
 
 def wire(value: Any) -> dict[str, Any]:

@@ -105,16 +105,16 @@ def joined(http: Any, ask: brute.Ask) -> tuple[list[dict[str, Any]] | None, str]
 
 def check(world: brute.World, ask: brute.Ask, items: list[dict[str, Any]]) -> None:
     expected = brute.matching(world, ask)
+    wanted = expected
     if ask.fields:
-        wanted = [{name: item[name] for name in ask.fields if name in item} for item in expected]
-    else:
-        wanted = expected
+        kept = [brute.projected(item, list(ask.fields)) for item in expected]
+        wanted = [{} if item is brute.MISSING else item for item in kept]
 
     def identity(item: dict[str, Any]) -> str:
         return repr(sorted((name, sets_sorted(value)) for name, value in item.items()))
 
     assert sorted(map(identity, items)) == sorted(identity(brute.plain(item)) for item in wanted)
-    if ask.sort and (not ask.fields or ask.sort.removeprefix("-") in ask.fields):
+    if ask.sort and (not ask.fields or (ask.sort.removeprefix("-"),) in ask.fields):
         attribute = ask.sort.removeprefix("-")
         (parsed,) = {world.types[attribute]}
         got = [brute.reads(item[attribute], parsed)[0] if parsed != "S" else item[attribute] for item in items]
