@@ -47,8 +47,8 @@ def running() -> Iterator[str]:
 @contextlib.contextmanager
 def ended(command: list[str], environ: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """`command`, ended with all that it started when this context ends."""
-    # A session of its own, so that a signal ends it with all that it started. And not our terminal: what Chalice imports
-    # asks a terminal what it can do, and the answers end up on its screen.
+    # A session of its own, so that a signal ends it with all that it started. Not our terminal either: what Chalice
+    # imports asks a terminal what it can do, and the answers end up on its screen.
     options = {"stdin": subprocess.DEVNULL, **options}
     process = subprocess.Popen(command, env=dict(environ), start_new_session=True, **options)
     try:

@@ -25,7 +25,9 @@ def main() -> None:
     if sys.version_info < OLDEST:
         fail(f"python3 is {sys.version.split()[0]}, and it takes 3.11 or newer: make run PYTHON=/path/to/python3.11")
     files = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
-    wanted = hashlib.sha256(b"".join(map(pathlib.Path.read_bytes, files)) + sys.version.encode()).hexdigest()
+    # The folder too: a venv that was moved has commands that no longer start.
+    made_of = b"".join(map(pathlib.Path.read_bytes, files)) + f"{sys.version} {VENV}".encode()
+    wanted = hashlib.sha256(made_of).hexdigest()
     with open(ROOT / ".venv.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,4 +52,7 @@ def main() -> None:
         DONE.write_text(wanted)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    fail("stopped; the next make goes on with it")
