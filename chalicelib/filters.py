@@ -225,7 +225,7 @@ def parse_path(text: str) -> Path:
         match = _NAME.match(text, position)
         if not match:
             raise bad_request(
-                rf"{text!r} is no path to an attribute: names are joined by dots, as in a.b or a[0].b, "
+                rf"{_shortened(text)!r} is no path to an attribute: names are joined by dots, as in a.b or a[0].b, "
                 r"and a dot that is part of a name is written \."
             )
         name, indexes = match.groups()
