@@ -13,6 +13,7 @@ from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from tests import faults
 from tests.conftest import Get, Load, put
+from tests.test_planner import ORDERS
 
 SHELVES: dict[str, Any] = {
     "TableName": "shelves",
@@ -269,6 +270,24 @@ def test_a_forged_cursor_is_refused_by_dynamodb_and_told_so(quakes: Any, load_ap
     forged = cursor.encode({"idx": {"S": "a"}, "net": {"S": "us"}, "time": {"N": "1"}}, plan.start_keys, plan.identity)
     response = Client(app.app).http.get(f"/items?{urlencode(query, doseq=True)}&_cursor={forged}")
     assert CURSOR in body(response, 400)["detail"]
+
+
+def test_what_a_local_index_fetches_goes_out_as_narrow_as_asked(dynamodb: Any, load_app: Load) -> None:
+    dynamodb.create_table(**ORDERS, BillingMode="PAY_PER_REQUEST")
+    notes: list[dict[str, Any]] = [
+        {"M": {"by": {"S": "x"}, "on": {"S": "paper"}}},
+        {"M": {"by": {"S": "x"}}},
+        {"M": {"by": {"S": "y"}, "on": {"S": "screen"}}},
+    ]
+    common = {"customer": {"S": "anna"}}
+    orders = [{**common, "date": {"S": str(n)}, "total": {"N": str(n)}, "note": note} for n, note in enumerate(notes)]
+    put(dynamodb, "orders", orders)
+    http = Client(load_app(TABLE_NAME="orders").app, stage_name="local").http
+    response = http.get("/items/anna?_sort=-total&note.by=x&_fields=note.on,date")
+    assert response.headers["X-Plan"] == "Query index=by_total"
+    assert body(response)["items"] == [{"date": "1"}, {"date": "0", "note": {"on": "paper"}}]
+    whole = body(http.get("/items/anna?_sort=total&note.by=y"))["items"]
+    assert whole == [{"customer": "anna", "date": "2", "total": "2", "note": {"by": "y", "on": "screen"}}]
 
 
 def test_a_next_as_long_as_its_keys_is_in_the_body_alone(dynamodb: Any, load_app: Load) -> None:
