@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 import orjson
 
-from chalicelib.problems import bad_request
+from chalicelib.problems import Problem, bad_request
 from chalicelib.wire import TypedItem, number
 
 _CHECKSUM_BYTES = 8
@@ -43,7 +43,7 @@ def decode(cursor: str, names: Sequence[str], types: Mapping[str, str], plan: st
         raise not_a_cursor() from None
 
 
-def not_a_cursor() -> Exception:
+def not_a_cursor() -> Problem:
     return bad_request(
         "_cursor does not belong to this request: take it from the `next` of the page before, "
         "with the same filters, sort and index, or leave it out to start again."

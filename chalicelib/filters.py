@@ -168,9 +168,12 @@ class Placeholders:
     """Names and values of an expression, as DynamoDB wants them: never in it, always beside it."""
 
     def __init__(self) -> None:
-        self.names: dict[str, str] = {}
         self.values: dict[str, Attribute] = {}
         self._name_of: dict[str, str] = {}
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {name: attribute for attribute, name in self._name_of.items()}
 
     def path(self, path: Path) -> str:
         text = ""
@@ -179,7 +182,6 @@ class Placeholders:
                 text += f"[{step}]"
                 continue
             name = self._name_of.setdefault(step, f"#n{len(self._name_of)}")
-            self.names[name] = step
             text += f".{name}" if text else name
         return text
 

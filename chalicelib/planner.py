@@ -142,7 +142,7 @@ def plan_items(question: Question) -> Plan:
         _check_forced(forced, question)
     candidates: list[_Candidate] = []
     refused: dict[Index, str] = {}
-    for index in (forced,) if forced else (schema.table, *schema.indexes):
+    for index in (forced,) if forced else schema.queryable:
         candidate = _candidate(index, parameters.conditions)
         refusals = [] if forced and candidate else _refusals(index, candidate, question)
         if parameters.sort and index.sort != parameters.sort.attribute:
@@ -251,7 +251,7 @@ def _check_forced(index: Index, question: Question) -> None:
 def _no_such_sort(attribute: str, question: Question) -> Problem:
     parameters, schema = question.parameters, question.schema
     possible, ways = [], {}
-    for index in (index for index in (schema.table, *schema.indexes) if index.sort):
+    for index in (index for index in schema.queryable if index.sort):
         so_sorted = replace(question, parameters=replace(parameters, sort=Sort(str(index.sort), False)))
         candidate = _candidate(index, parameters.conditions)
         refusals = [] if index.name == parameters.index else _refusals(index, candidate, so_sorted)
@@ -270,7 +270,7 @@ def _no_such_sort(attribute: str, question: Question) -> Problem:
 
 def _no_scan(question: Question) -> Problem:
     ways, whys = [], []
-    for index in (question.schema.table, *question.schema.indexes):
+    for index in question.schema.queryable:
         candidate = _candidate(index, question.parameters.conditions)
         if candidate:
             whys.append(f" {index} is not used: {'; '.join(_refusals(index, candidate, question))}.")
@@ -368,5 +368,5 @@ def _tops(paths: Iterable[Path] | None) -> set[str]:
     return {str(path[0]) for path in paths or ()}
 
 
-def _listed(names: Iterable[object], joint: str = ", ") -> str:
-    return joint.join(sorted(map(str, names)))
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(sorted(map(str, names)))

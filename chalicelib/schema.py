@@ -47,10 +47,13 @@ class TableSchema:
     indexes: tuple[Index, ...]
     types: Mapping[str, str]
 
+    @property
+    def queryable(self) -> tuple[Index, ...]:
+        return (self.table, *self.indexes)
+
     def key_bytes(self, attribute: str) -> int:
         """The longest value `attribute` can have as a key, in bytes: the least of what its roles allow."""
-        readable = (self.table, *self.indexes)
-        return SORT_KEY_BYTES if any(index.sort == attribute for index in readable) else PARTITION_KEY_BYTES
+        return SORT_KEY_BYTES if any(index.sort == attribute for index in self.queryable) else PARTITION_KEY_BYTES
 
     def published(self, attributes: frozenset[str] | None) -> TableSchema:
         """The schema without what the ATTRIBUTES setting keeps in.

@@ -23,12 +23,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import settings
-from chalicelib.wire import TypedItem
 from local import emulator, rows, sample
-
-BATCH = 25
-
-Numbered = tuple[int, TypedItem]
+from local.writes import Numbered, put
 
 
 class Stop(click.ClickException):
@@ -211,29 +207,11 @@ def _load(client: Any, definition: dict[str, Any], items: Sequence[Numbered]) ->
         if there != definition["KeySchema"]:
             names = ", ".join(key["AttributeName"] for key in there)
             raise Stop(f"there is a table {name} already, with other keys ({names}): rename the file") from None
-    batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-    refused: list[str] = []
     with click.progressbar(
         length=len(items), label=f"Loading {len(items):,} items into {name}", file=sys.stderr
     ) as bar:
-        for batch in batches:
-            refused += _put(client, name, batch)
-            bar.update(len(batch))
+        refused = put(client, name, items, bar.update)
     _report(refused)
-
-
-def _put(client: Any, name: str, batch: Sequence[Numbered]) -> list[str]:
-    """Puts `batch`; a text about each item that DynamoDB refuses."""
-    requests = [{"PutRequest": {"Item": item}} for _, item in batch]
-    try:
-        while requests:
-            requests = client.batch_write_item(RequestItems={name: requests})["UnprocessedItems"].get(name)
-    except ClientError as error:
-        # One item that cannot be put fails its batch: each by itself tells which it is.
-        if len(batch) > 1:
-            return [line for one in batch for line in _put(client, name, [one])]
-        return [f"line {batch[0][0]}: {error.response['Error']['Message']}"]
-    return []
 
 
 def _report(bad: Sequence[str]) -> None:

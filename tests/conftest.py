@@ -14,8 +14,7 @@ import pytest
 from chalice.test import Client, HTTPResponse
 from hypothesis import HealthCheck, settings
 
-from local import emulator, sample
-from local.__main__ import BATCH
+from local import emulator, sample, writes
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False)
@@ -40,9 +39,7 @@ def dynamodb(endpoint: str) -> Any:
 
 
 def put(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
-    for start in range(0, len(items), BATCH):
-        requests = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
-        dynamodb.batch_write_item(RequestItems={table: requests})
+    assert writes.put(dynamodb, table, list(enumerate(items)), lambda _: None) == []
 
 
 @pytest.fixture(scope="session")
