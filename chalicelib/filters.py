@@ -7,22 +7,17 @@ DynamoDB's expression, and as a test of an item in our own code for what DynamoD
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from chalicelib.problems import bad_request
 from chalicelib.schema import TableSchema
-from chalicelib.wire import Attribute, TypedItem, number
+from chalicelib.values import TYPE_NAMES, Value, comparable, declared_value, readings, shortened, text_list
+from chalicelib.wire import Attribute, TypedItem
 
 Path = tuple[str | int, ...]
-Value = tuple[str, Any]  # ("N", "5"): a type, and what stands behind it in DynamoDB's JSON
 
 ORDERED = frozenset({"S", "N", "B"})
 
@@ -32,9 +27,6 @@ MAX_IN = 100
 
 _SEPARATOR = "__"
 _NAME = re.compile(r"((?:\\.|\[(?!\d+\](?:[.\[]|\Z))|[^.\\\[])+)((?:\[\d{1,9}\])*)(?:\.(?!\Z)|\Z)", re.DOTALL)
-_JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_TYPE_NAMES = {"S": "string", "N": "number", "B": "binary"}
-_LITERALS: dict[str, Value] = {"true": ("BOOL", True), "false": ("BOOL", False), "null": ("NULL", True)}
 
 
 @dataclass(frozen=True)
@@ -55,16 +47,6 @@ class Operator:
     keys: frozenset[str] = frozenset({"S", "N", "B"})
     negated: bool = False
     on_sort_key: bool = False
-
-
-def comparable(value: Value) -> Any:
-    """`value` as what Python orders and compares the way DynamoDB does: numbers by value, text and binary by bytes."""
-    kind, content = value
-    if kind == "N":
-        return Decimal(content)
-    if kind == "B":
-        return base64.b64decode(content)
-    return content
 
 
 def _values(attribute: Attribute) -> Value:
@@ -227,7 +209,7 @@ def parse_path(text: str) -> Path:
         match = _NAME.match(text, position)
         if not match:
             raise bad_request(
-                rf"{_shortened(text)!r} is no path to an attribute: names are joined by dots, as in a.b or a[0].b, "
+                rf"{shortened(text)!r} is no path to an attribute: names are joined by dots, as in a.b or a[0].b, "
                 r"and a dot that is part of a name is written \."
             )
         name, indexes = match.groups()
@@ -253,21 +235,21 @@ def parse(parameter: str, text: str, schema: TableSchema, published: frozenset[s
     declared = schema.types.get(str(path[0]))
     if declared and declared not in operator.keys:
         fit = ", ".join(key for key, other in OPERATORS.items() if declared in other.keys)
-        raise bad_request(f"{name} is a {_TYPE_NAMES[declared]}, which {operator.key} is not for: use one of {fit}.")
+        raise bad_request(f"{name} is a {TYPE_NAMES[declared]}, which {operator.key} is not for: use one of {fit}.")
 
     def read(value: str) -> tuple[Value, ...]:
         if declared is None:
-            return tuple(reading for reading in _readings(value) if reading[0] in operator.operands)
-        return (_declared(str(path[0]), value, declared, schema.key_bytes(str(path[0]))),)
+            return tuple(reading for reading in readings(value) if reading[0] in operator.operands)
+        return (declared_value(str(path[0]), value, declared, schema.key_bytes(str(path[0]))),)
 
-    label = f"{parameter}={_shortened(text)}"
+    label = f"{parameter}={shortened(text)}"
     alternatives, negated = _VALUES[operator.takes](text, read, label)
     return Condition(path, operator, alternatives, negated is not operator.negated, label)
 
 
 def key_value(name: str, text: str, schema: TableSchema) -> Value:
     """`text`, a path segment, as the value of the key attribute `name`: the key itself, so quotes are part of it."""
-    return _declared(name, text, schema.types[name], schema.key_bytes(name), unquote=False)
+    return declared_value(name, text, schema.types[name], schema.key_bytes(name), unquote=False)
 
 
 def published_path(text: str, schema: TableSchema, published: frozenset[str] | None) -> Path:
@@ -278,83 +260,9 @@ def published_path(text: str, schema: TableSchema, published: frozenset[str] | N
         names = ", ".join(sorted(published | set(schema.table.keys)))
         raise bad_request(f"{attribute!r} is not an attribute that this API publishes: it has {names}.")
     if len(path) > 1 and attribute in schema.types:
-        kind = _TYPE_NAMES[schema.types[attribute]]
+        kind = TYPE_NAMES[schema.types[attribute]]
         raise bad_request(f"{text!r} reaches into {attribute}, which is a key and so a {kind}: there is nothing in it.")
     return path
-
-
-def text_list(text: str) -> list[str]:
-    """A comma list, or a JSON array where values hold commas: an array's strings come back in their quotes."""
-    if text.startswith("["):
-        try:
-            elements = json.loads(text, parse_int=_Literal, parse_float=_Literal)
-        except (ValueError, RecursionError):
-            return text.split(",")
-        if any(isinstance(element, (list, dict)) for element in elements):
-            raise bad_request(f"{_shortened(text)} holds an array or an object: it takes plain values.")
-        return [str(element) if isinstance(element, _Literal) else json.dumps(element) for element in elements]
-    return text.split(",")
-
-
-def unquoted(text: str) -> str | None:
-    """The string that `text` is in JSON quotes, None where it is not quoted."""
-    if text.startswith('"'):
-        try:
-            string = str(json.loads(text))
-            string.encode()
-        except UnicodeEncodeError:
-            raise bad_request(f"{_shortened(text)} is half of a surrogate pair: it takes whole characters.") from None
-        except ValueError:
-            return None
-        return string
-    return None
-
-
-class _Literal(str):
-    """A JSON number as it was written."""
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _readings(text: str) -> tuple[Value, ...]:
-    """Every type that `text` reads as, where the table declares none."""
-    string = unquoted(text)
-    if string is not None:
-        return (("S", string),)
-    values: list[Value] = [("S", text)]
-    if _JSON_NUMBER.fullmatch(text):
-        # More digits than DynamoDB keeps: no number there can be meant.
-        with contextlib.suppress(ValueError):
-            values.append(("N", number(text)))
-    if text in _LITERALS:
-        values.append(_LITERALS[text])
-    return tuple(values)
-
-
-def _declared(name: str, text: str, kind: str, most_bytes: int, unquote: bool = True) -> Value:
-    """`text` as the type that the table declares for its key attribute `name`."""
-    if unquote:
-        string = unquoted(text)
-        text = text if string is None else string
-    shown = _shortened(text)
-    if not text:
-        raise bad_request(f"{name} is a key, and a key is never empty: give it a value, or leave {name} out.")
-    if kind == "N":
-        try:
-            return "N", number(text)
-        except ValueError as error:
-            raise bad_request(f"{name} is a number, and {shown!r} is {error}.") from None
-    size = len(text.encode())
-    if kind == "B":
-        try:
-            size = len(base64.b64decode(text, validate=True))
-        except (binascii.Error, ValueError):
-            raise bad_request(f"{name} is binary, and {shown!r} is not base64 (a + is written %2B).") from None
-    if size > most_bytes:
-        raise bad_request(f"{name} is a key of at most {most_bytes} bytes: this value has {size}.")
-    return kind, text
 
 
 _Read = Callable[[str], tuple[Value, ...]]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import filters
+from chalicelib import filters, values
 from chalicelib.filters import Condition, Path
 from chalicelib.problems import bad_request
 from chalicelib.schema import TableSchema
@@ -52,7 +52,7 @@ def _sort(text: str, schema: TableSchema, settings: Settings) -> Sort:
 
 
 def _fields(text: str, schema: TableSchema, settings: Settings) -> tuple[Path, ...]:
-    quoted = [(name, filters.unquoted(name)) for name in filters.text_list(text)]
+    quoted = [(name, values.unquoted(name)) for name in values.text_list(text)]
     names = [name if string is None else string for name, string in quoted]
     if not all(names) or not names:
         raise bad_request("_fields names no attribute: give a comma list of at least one, as _fields=a,b.")
@@ -117,18 +117,18 @@ def parse(
 
     `of_item`: of a request for a single item, which takes no conditions. Problem: one that cannot be answered.
     """
-    values: dict[str, Any] = dict.fromkeys(name.removeprefix("_") for name in CONTROLS)
-    values |= {"limit": min(DEFAULT_LIMIT, settings.max_limit), "numbers": settings.numbers, "explain": False}
+    given: dict[str, Any] = dict.fromkeys(name.removeprefix("_") for name in CONTROLS)
+    given |= {"limit": min(DEFAULT_LIMIT, settings.max_limit), "numbers": settings.numbers, "explain": False}
     conditions = list(fixed)
     known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
     for name, texts in query.items():
         if name in known:
             if len(texts) > 1:
                 raise bad_request(f"{name} is given {len(texts)} times: give it once.")
-            values[name.removeprefix("_")] = CONTROLS[name].read(texts[0], schema, settings)
+            given[name.removeprefix("_")] = CONTROLS[name].read(texts[0], schema, settings)
         elif of_item or (name.startswith("_") and filters.split_name(name)[0] == name):
             hint = "" if of_item else f" (an attribute of that name is asked for as {name[:80]}__eq)"
             raise bad_request(f"{name[:80]!r} is no parameter here{hint}: there are {', '.join(known)}.")
         else:
             conditions += [filters.parse(name, text, schema, settings.attributes) for text in texts]
-    return Parameters(conditions=tuple(conditions), **values)
+    return Parameters(conditions=tuple(conditions), **given)

@@ -14,11 +14,12 @@ from typing import Any
 
 import orjson
 
-from chalicelib.filters import OPERATORS, Condition, Path, Placeholders, Value, fold
+from chalicelib.filters import OPERATORS, Condition, Path, Placeholders, fold
 from chalicelib.parameters import Parameters, Sort
 from chalicelib.problems import Problem, bad_request
 from chalicelib.schema import Index, TableSchema
 from chalicelib.settings import Settings
+from chalicelib.values import Value
 
 # DynamoDB's quotas for an expression.
 EXPRESSION_BYTES = 4096

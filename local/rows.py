@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.schema import PARTITION_KEY_BYTES, SORT_KEY_BYTES
+from chalicelib.values import JSON_NUMBER
 from chalicelib.wire import TypedItem, typed
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 
 Row = tuple[int, Any]  # the line it starts at, and what is there: a dict, or a ValueError
@@ -183,7 +183,7 @@ def _csv(text: str) -> Iterator[Row]:
 
 def _column(cells: list[str]) -> Any:
     filled = [cell for cell in cells if cell]
-    if all(map(_NUMBER.fullmatch, filled)):
+    if all(map(JSON_NUMBER.fullmatch, filled)):
         return Decimal
     return _BOOLEANS.__getitem__ if all(cell in _BOOLEANS for cell in filled) else str
 

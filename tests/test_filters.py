@@ -13,7 +13,6 @@ from chalicelib.filters import (
     parse,
     parse_path,
     split_name,
-    text_list,
 )
 from chalicelib.problems import Problem
 from chalicelib.schema import read
@@ -179,13 +178,6 @@ def test_binary_keys_are_base64() -> None:
 def test_a_path_segment_is_the_key_itself() -> None:
     assert key_value("idx", '"5"', SCHEMA) == ("S", '"5"')
     assert condition("idx", '"5"').alternatives == ((("S", "5"),),)
-
-
-def test_lists_are_comma_lists_or_json() -> None:
-    assert text_list("a, b") == ["a", " b"]
-    assert text_list('["a,b", 5.50, true]') == ['"a,b"', "5.50", "true"]
-    assert text_list("[a,b") == ["[a", "b"]
-    assert text_list("[" * 100_000) == ["[" * 100_000]
 
 
 def test_what_is_not_published_cannot_be_filtered_on() -> None:
