@@ -242,8 +242,10 @@ def _say_what_to_try(port: int, endpoint: str, definition: dict[str, Any], items
 
 def run() -> None:
     # A Ctrl-C, a polite kill and a terminal that is closed end it alike, with all that it started.
+    # What is ignored from the start stays so: nohup means it.
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(ending) is not signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler)
     try:
         main(standalone_mode=False)
     except click.ClickException as error:
