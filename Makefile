@@ -9,7 +9,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
 
 run: setup ## an embedded DynamoDB with sample data, and the API over it on http://127.0.0.1:8000
-	@$(VENV)/python -m local --port $(PORT)
+	@$(VENV)/python -m local --port $(PORT) $(if $(WRITES),--writes $(WRITES))
 
 test: setup ## the tests, with coverage
 	@$(VENV)/python -m pytest

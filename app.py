@@ -1,16 +1,19 @@
-"""Tablecast: one DynamoDB table as a live, read-only JSON API. The way of a request goes on in chalicelib/api.py."""
+"""Tablecast: one DynamoDB table as a live, read-only JSON API. The way of a request goes on in chalicelib/api.py, that
+of a change in chalicelib/feed.py."""
 
 from collections.abc import Callable
 from typing import Any
 
 from chalice import Chalice, Response
+from chalice.app import DynamoDBEvent
 
 from chalicelib import settings
 from chalicelib.api import Api, chalice_error, cors
-from chalicelib.table import Table
+from chalicelib.dynamodb import DynamoDB
+from chalicelib.stream import changes_of
 
 SETTINGS = settings.load()
-API = Api(SETTINGS, Table(SETTINGS))
+API = Api(SETTINGS, DynamoDB())
 CORS = cors(SETTINGS)
 
 app = Chalice(app_name="tablecast")
@@ -39,3 +42,17 @@ def partition(partition: str) -> Response:
 @app.route("/items/{partition}/{sort}", cors=CORS)
 def item(partition: str, sort: str) -> Response:
     return API.item(app.current_request, partition, sort)
+
+
+@app.route("/changes", cors=CORS)
+def changes() -> Response:
+    return API.changes(app.current_request)
+
+
+if API.feed and SETTINGS.stream_arn:
+    FEED = API.feed
+
+    # Chalice takes the stream's ARN when it deploys, and a batch of at most 10,000.
+    @app.on_dynamodb_record(SETTINGS.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON")
+    def on_change(event: DynamoDBEvent) -> None:
+        FEED.append(changes_of(event.to_dict(), SETTINGS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -13,11 +14,14 @@ from botocore.exceptions import ClientError
 from chalice import CORSConfig, Response
 from chalice.app import Request
 
-from chalicelib import cursor, filters, parameters
+from chalicelib import cursor, filters, parameters, stream
+from chalicelib.dynamodb import CALL_SECONDS, Cost, DynamoDB
+from chalicelib.feed import Feed
 from chalicelib.filters import OPERATORS, Condition
+from chalicelib.freshness import Freshness, answer, is_of, same_body, tags
 from chalicelib.parameters import CONTROLS, Query
 from chalicelib.planner import Plan, Question, plan_item, plan_items
-from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request, index_is_gone, problem_of
+from chalicelib.problems import MEDIA_TYPE, NO_FEED, Headers, Problem, bad_request, index_is_gone, problem_of
 from chalicelib.schema import Index
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
@@ -25,7 +29,7 @@ from chalicelib.wire import NOTHING, READERS, PlainItem, TypedItem, picked
 
 log = logging.getLogger("tablecast")
 
-EXPOSED_HEADERS = ["Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan"]
+EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan"]
 PREFLIGHT_SECONDS = 7200
 
 # What DynamoDB says to a plan of a schema that has changed since.
@@ -70,9 +74,11 @@ def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
 class Api:
     """The GET routes over one table."""
 
-    def __init__(self, settings: Settings, table: Table) -> None:
+    def __init__(self, settings: Settings, dynamodb: DynamoDB) -> None:
         self.settings = settings
-        self.table = table
+        self.table = Table(settings, dynamodb)
+        self.feed = Feed(settings, dynamodb) if settings.feed_table else None
+        self.freshness = Freshness(settings, self.feed)
 
     @_answers
     def root(self, request: Request) -> Response:
@@ -103,6 +109,7 @@ class Api:
                 "parameters": {name: control.words for name, control in CONTROLS.items()},
                 "links": {
                     "items": "items",
+                    **({"changes": "changes"} if self.feed else {}),
                     "item": "/".join(("items", *(f"{{{name}}}" for name in schema.table.keys))),
                 },
             },
@@ -132,6 +139,38 @@ class Api:
             raise Problem(404, f"An item of this table is at /items/{{{table.partition}}}: the table has no sort key.")
         return self._item(request, partition, sort)
 
+    @_answers
+    def changes(self, request: Request) -> Response:
+        """The changes after a position, and the position to go on from."""
+        since, limit = parameters.parse_changes(_query(request), self.settings)
+        if self.feed is None:
+            raise Problem(503, NO_FEED)
+        head, cost = self.freshness.head(anew=since is None)
+        if since is not None and since > head.position:
+            # Given out by another function, since this one looked.
+            head, cost = self.freshness.head(anew=True)
+        read, spent = self.feed.read(head.position if since is None else since, limit, head)
+        texts: list[orjson.Fragment] = []
+        size, following = 0, read.following
+        for change in read.changes:
+            text = orjson.dumps(self._change(change))
+            size += len(text)
+            if texts and size > MAX_BODY_BYTES:
+                following = change["position"] - 1
+                break
+            texts.append(orjson.Fragment(text))
+        return _json({"changes": texts, "next": following, "more": following < head.position}, _cost(cost + spent))
+
+    def _change(self, change: dict[str, Any]) -> dict[str, Any]:
+        """A change as the feed has it, made plain. What ATTRIBUTES has kept in since it was filed stays in too."""
+        at = datetime.fromtimestamp(change["created"], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        plain = {"id": change["id"], "position": change["position"], "at": at, "op": change["op"]}
+        for name in ("key", "new", "old"):
+            if name in change:
+                image = stream.published(change[name], change["key"], self.settings.attributes)
+                plain[name] = READERS[self.settings.numbers](image)
+        return plain
+
     def _list(self, request: Request, fixed: tuple[Condition, ...]) -> Response:
         schema, query = self.table.schema(), _query(request)
         asked = parameters.parse(query, schema, self.settings, fixed)
@@ -141,21 +180,48 @@ class Api:
         start = None
         if asked.cursor is not None:
             start = cursor.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
-        limit, units, seconds = asked.limit, 0.0, 0.0
-        while True:
-            page = self._page(plan, start, limit, _context(request).get_remaining_time_in_millis() / 1000)
-            units, seconds = units + page.units, seconds + page.seconds
-            following = cursor.encode(page.following, plan.start_keys, plan.identity) if page.following else None
-            next_page = _next(query, following) if following else None
-            items = [_plain(item, asked.numbers, plan) for item in page.items]
-            body = orjson.dumps({"items": items, "count": len(items), "next": next_page})
-            if len(body) <= MAX_BODY_BYTES or len(items) == 1:
-                break
-            limit = len(items) // 2
-        headers = _headers(plan, units, seconds)
-        if next_page and len(next_page) <= MAX_LINK_BYTES:
-            headers["Link"] = f'<{next_page}>; rel="next"'
-        return Response(body.decode(), headers)
+
+        def read() -> tuple[bytes, str | None, Cost]:
+            limit, cost = asked.limit, Cost()
+            while True:
+                page = self._page(plan, start, limit, _seconds_left(request))
+                cost += page.cost
+                following = cursor.encode(page.following, plan.start_keys, plan.identity) if page.following else None
+                next_page = _next(query, following) if following else None
+                items = [_plain(item, asked.numbers, plan) for item in page.items]
+                body = orjson.dumps({"items": items, "count": len(items), "next": next_page})
+                if len(body) <= MAX_BODY_BYTES or len(items) == 1:
+                    return body, next_page, cost
+                limit = len(items) // 2
+
+        return self._fresh(request, query, plan, read)
+
+    def _fresh(
+        self, request: Request, query: Query, plan: Plan, read: Callable[[], tuple[bytes, str | None, Cost]]
+    ) -> Response:
+        """304 where the client has what `read` would answer, what is stored of it, or that."""
+        anew = "no-cache" in request.headers.get("Cache-Control", "")
+        form = [request.path, request.uri_params, sorted(query.items())]
+        # The head is left out where there is no time for it and for a page, both at their worst.
+        version, cost = None, Cost()
+        if _seconds_left(request) > 2 * CALL_SECONDS:
+            version, cost = self.freshness.version(form, plan.consistent, anew)
+        had = tags(request.headers.get("If-None-Match", ""))
+        found = None
+        if version and not anew:
+            if current := next((tag for tag in had if is_of(tag, version)), None):
+                return Response("", _headers(plan, cost, tag=current), 304)
+            found = self.freshness.stored(version)
+        if found is None:
+            body, following, spent = read()
+            cost += spent
+            found = answer(version, body, following)
+            if version:
+                self.freshness.store(version, found)
+        headers = _headers(plan, cost, found.tag, found.following)
+        if any(same_body(tag, found.tag) for tag in had):
+            return Response("", headers, 304)
+        return Response(found.body, headers)
 
     def _page(self, plan: Plan, start: TypedItem | None, limit: int, seconds_left: float) -> Page:
         try:
@@ -168,17 +234,22 @@ class Api:
 
     def _item(self, request: Request, *segments: str) -> Response:
         schema = self.table.schema()
-        asked = parameters.parse(_query(request), schema, self.settings, of_item=True)
+        query = _query(request)
+        asked = parameters.parse(query, schema, self.settings, of_item=True)
         texts = map(_decoded, segments)
         key = {name: filters.key_value(name, text, schema) for name, text in zip(schema.table.keys, texts, strict=True)}
         plan = plan_item(key, Question(schema, asked, self.settings))
         if asked.explain:
             return _json(plan.explain(), {"X-Plan": str(plan)})
-        page = self.table.item(plan)
-        if not page.items:
-            shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())
-            raise Problem(404, f"There is no item with {shown}.")
-        return _json(_plain(page.items[0], asked.numbers, plan), _headers(plan, page.units, page.seconds))
+
+        def read() -> tuple[bytes, str | None, Cost]:
+            page = self.table.item(plan)
+            if not page.items:
+                shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())
+                raise Problem(404, f"There is no item with {shown}.")
+            return orjson.dumps(_plain(page.items[0], asked.numbers, plan)), None, page.cost
+
+        return self._fresh(request, query, plan, read)
 
 
 def chalice_error(response: Response, settings: Settings) -> Response:
@@ -190,20 +261,29 @@ def chalice_error(response: Response, settings: Settings) -> Response:
     return Response(problem.body, headers, problem.status)
 
 
+_READ_HEADERS: Headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
+
+
 def _json(body: Mapping[str, Any], headers: Headers) -> Response:
-    return Response(
-        orjson.dumps(body).decode(), {"Content-Type": "application/json", "Cache-Control": "no-cache", **headers}
-    )
+    return Response(orjson.dumps(body).decode(), {**_READ_HEADERS, **headers})
 
 
-def _headers(plan: Plan, units: float, seconds: float) -> Headers:
-    return {
-        "Content-Type": "application/json",
-        "Cache-Control": "no-cache",
-        "Server-Timing": f"dynamodb;dur={seconds * 1000:.1f}",
-        "X-Plan": str(plan),
-        "X-Consumed-Capacity": f"{units:g}",
-    }
+def _headers(plan: Plan, cost: Cost, tag: str, following: str | None = None) -> Headers:
+    headers: Headers = {"X-Plan": str(plan), **_READ_HEADERS, **_cost(cost)}
+    if tag:
+        headers["ETag"] = f'"{tag}"'
+    if following and len(following) <= MAX_LINK_BYTES:
+        headers["Link"] = f'<{following}>; rel="next"'
+    return headers
+
+
+def _cost(cost: Cost) -> Headers:
+    return {"Server-Timing": f"dynamodb;dur={cost.seconds * 1000:.1f}", "X-Consumed-Capacity": f"{cost.units:g}"}
+
+
+def _seconds_left(request: Request) -> float:
+    left: float = _context(request).get_remaining_time_in_millis() / 1000
+    return left
 
 
 def _context(request: Request) -> Any:

@@ -16,6 +16,7 @@ from chalicelib.schema import TableSchema
 from chalicelib.settings import Settings
 
 DEFAULT_LIMIT = 100
+LATEST_POSITION = 10**15
 
 Query = Mapping[str, Sequence[str]]  # API Gateway's multiValueQueryStringParameters: name -> values, decoded
 
@@ -41,10 +42,14 @@ class Parameters:
     explain: bool
 
 
-def _limit(text: str, schema: TableSchema, settings: Settings) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= settings.max_limit):
-        raise bad_request(f"_limit is {text[:80]!r}: it takes a whole number from 1 to {settings.max_limit}.")
+def _whole_number(name: str, text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise bad_request(f"{name} is {text[:80]!r}: it takes a whole number from {least} to {most}.")
     return int(text)
+
+
+def _limit(text: str, schema: TableSchema, settings: Settings) -> int:
+    return _whole_number("_limit", text, 1, settings.max_limit)
 
 
 def _sort(text: str, schema: TableSchema, settings: Settings) -> Sort:
@@ -132,3 +137,16 @@ def parse(
         else:
             conditions += [filters.parse(name, text, schema, settings.attributes) for text in texts]
     return Parameters(conditions=tuple(conditions), **given)
+
+
+def parse_changes(query: Query, settings: Settings) -> tuple[int | None, int]:
+    """`since`, None where it is not given, and `limit`, of a request for changes."""
+    given: dict[str, int] = {}
+    bounds = {"since": (0, LATEST_POSITION), "limit": (1, settings.max_limit)}
+    for name, texts in query.items():
+        if name not in bounds:
+            raise bad_request(f"{name[:80]!r} is no parameter of /changes: there are {' and '.join(bounds)}.")
+        if len(texts) > 1:
+            raise bad_request(f"{name} is given {len(texts)} times: give it once.")
+        given[name] = _whole_number(name, texts[0], *bounds[name])
+    return given.get("since"), given.get("limit", min(DEFAULT_LIMIT, settings.max_limit))

@@ -64,6 +64,11 @@ class Plan:
         return bool(self.leftovers) or "FilterExpression" in self.request
 
     @property
+    def consistent(self) -> bool:
+        """Whether it reads all that was written before."""
+        return bool(self.request.get("ConsistentRead"))
+
+    @property
     def identity(self) -> str:
         names = self.request.get("ExpressionAttributeNames", {})
         same = [self.request.get(name) for name in _IDENTITY]

@@ -52,12 +52,15 @@ REFUSED = (
     "The log of the request has the cause."
 )
 CHANGED = "The table's indexes have just changed: ask again in a moment."
-ABSENT = (
-    "The table that this API publishes does not exist here: its owner should check TABLE_NAME, region and endpoint."
+ABSENT = "A table that this API reads is not there: its owner should check TABLE_NAME, FEED_TABLE, region and endpoint."
+
+NO_FEED = (
+    "This API keeps no change feed: its owner turns it on by setting FEED_TABLE, and STREAM_ARN for the handler that "
+    "fills it, as docs/feed.md says."
 )
 
 # What its owner has to mend takes longer.
-RETRY_AFTER_SECONDS = {REFUSED: 60, ABSENT: 60}
+RETRY_AFTER_SECONDS = {REFUSED: 60, ABSENT: 60, NO_FEED: 60}
 
 # Error codes as DynamoDB's API reference lists them ("Error handling with DynamoDB").
 CODES = {

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,8 +24,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import settings
+from chalicelib.wire import TypedItem
 from local import emulator, rows, sample
 from local.writes import Numbered, put
+
+# The tables are made here, whatever the shell names.
+_OURS = {"TABLE_NAME", "FEED_TABLE", "STREAM_ARN"}
 
 
 class Stop(click.ClickException):
@@ -46,41 +51,56 @@ class Stop(click.ClickException):
     metavar="URL",
     help="A DynamoDB emulator that is already there, instead of one of our own. The table is made there if it is not.",
 )
+@click.option(
+    "--writes",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="N",
+    help="Change the sample table N times a second, to see the feed and the ETags move: 2, or 0.1.",
+)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Where the API listens.")
 def main(
     table_file: pathlib.Path | None,
     partition_key: str | None,
     sort_key: str | None,
     endpoint_url: str | None,
+    writes: float | None,
     port: int,
 ) -> None:
     """Run Tablecast here, on sample data or your own.
 
     Starts an embedded DynamoDB on a free port, makes a table and loads it, and runs `chalice local --stage local` over
-    it, which reloads when a file changes. Needs no AWS account and no network. Ctrl-C ends all of it.
+    it, which reloads when a file changes. The table's stream is delivered to `on_change`, as Lambda would. Needs no AWS
+    account and no network. Ctrl-C ends all of it.
 
     \b
       python -m local
+      python -m local --writes 2
       python -m local --table-file orders.csv --partition-key customer --sort-key date
       python -m local --endpoint-url http://127.0.0.1:8001
     """
+    if writes and table_file:
+        raise Stop("--writes changes the sample table: leave out --table-file")
+    rest = {name: value for name, value in os.environ.items() if name not in _OURS}
     try:
-        settings.read({**os.environ, "TABLE_NAME": sample.TABLE["TableName"]})
+        settings.read({**rest, "TABLE_NAME": sample.TABLE["TableName"]})
     except settings.SettingError as error:
         raise Stop(str(error)) from None
     definition, items = _table(table_file, partition_key, sort_key)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_reserved(port))
         endpoint = _checked(endpoint_url) if endpoint_url else stack.enter_context(_emulator())
-        environ = emulator.environment(endpoint)
+        environ = {name: value for name, value in emulator.environment(endpoint).items() if name not in _OURS}
         if endpoint_url:
             # Emulators may keep a table an access key and region, so those who have set theirs mean them.
             environ |= {name: os.environ[name] for name in emulator.CREDENTIALS if name in os.environ}
         try:
-            _load(_client(environ), definition, items)
+            client = _client(environ)
+            _load(client, definition, items)
+            environ |= _feed(client, definition["TableName"])
         except (BotoCoreError, ClientError) as error:
             raise Stop(f"{endpoint}: {error}") from None
-        environ["TABLE_NAME"] = definition["TableName"]
+        if writes:
+            threading.Thread(target=_write, args=(client, writes), daemon=True).start()
         _serve(port, environ, lambda: _say_what_to_try(port, endpoint, definition, items))
 
 
@@ -94,9 +114,12 @@ def _serve(port: int, environ: Mapping[str, str], ready: Callable[[], None]) -> 
     was_ready = False
     while True:
         files = _app_files()
-        with emulator.ended(command, environ) as process:
+        with contextlib.ExitStack() as stack:
+            process = stack.enter_context(emulator.ended(command, environ))
             with contextlib.suppress(emulator.NotStarted):
                 emulator.wait_for(port, process)
+                if "STREAM_ARN" in environ:
+                    stack.enter_context(emulator.ended([sys.executable, "-m", "local.stream"], environ))
                 if not was_ready:
                     ready()
                 was_ready = True
@@ -212,6 +235,32 @@ def _load(client: Any, definition: dict[str, Any], items: Sequence[Numbered]) ->
     ) as bar:
         refused = put(client, name, items, bar.update)
     _report(refused)
+
+
+def _feed(client: Any, table: str) -> dict[str, str]:
+    """The settings of `table` and its change feed, whose own table is made where it is not there yet."""
+    described = client.describe_table(TableName=table)["Table"]
+    if not described.get("StreamSpecification", {}).get("StreamEnabled"):
+        click.echo(f"{table} has no stream, so there is no change feed.", err=True)
+        return {"TABLE_NAME": table}
+    feed = f"{table[:250]}-feed"
+    with contextlib.suppress(client.exceptions.ResourceInUseException):
+        client.create_table(**sample.feed_table(feed))
+        client.get_waiter("table_exists").wait(TableName=feed, WaiterConfig={"Delay": 1})
+        client.update_time_to_live(
+            TableName=feed, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+        )
+    return {"TABLE_NAME": table, "FEED_TABLE": feed, "STREAM_ARN": described["LatestStreamArn"]}
+
+
+def _write(client: Any, per_second: float) -> None:
+    quakes, added = sample.items(), list[TypedItem]()
+    while True:
+        try:
+            sample.change(client, sample.TABLE["TableName"], quakes, added)
+        except (BotoCoreError, ClientError) as error:
+            click.echo(f"--writes: {error}", err=True)
+        time.sleep(1 / per_second)
 
 
 def _report(bad: Sequence[str]) -> None:

@@ -24,7 +24,8 @@ class NotStarted(Exception):
 def environment(endpoint: str) -> dict[str, str]:
     """This process's environment, with `endpoint` as its DynamoDB and nothing else of AWS's."""
     rest = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {**rest, **CREDENTIALS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+    endpoints = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": endpoint}
+    return {**rest, **CREDENTIALS, **endpoints, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def free_port() -> int:

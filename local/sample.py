@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 import json
 import pathlib
+import random
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,6 +44,23 @@ TABLE: dict[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",
 }
 
+
+def feed_table(name: str) -> dict[str, Any]:
+    """Parameters of CreateTable for the change feed (docs/feed.md)."""
+    return {
+        "TableName": name,
+        "KeySchema": [
+            {"AttributeName": "feed", "KeyType": "HASH"},
+            {"AttributeName": "position", "KeyType": "RANGE"},
+        ],
+        "AttributeDefinitions": [
+            {"AttributeName": "feed", "AttributeType": "S"},
+            {"AttributeName": "position", "AttributeType": "N"},
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
 COMMA_LISTS = ("ids", "sources", "types")
 
 
@@ -51,13 +70,40 @@ def items() -> list[TypedItem]:
     return [_item(quake) for quake in quakes]
 
 
+def _iso(milliseconds: int) -> str:
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return f"{when.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
+
+
 def _item(quake: dict[str, Any]) -> TypedItem:
     properties = quake["properties"]
     for name in COMMA_LISTS:
         properties[name] = {part for part in properties[name].split(",") if part}
     properties["tsunami"] = bool(properties["tsunami"])
-    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=properties["time"])
-    idx = f"{when.strftime('%Y-%m-%dT%H:%M:%S')}.{when.microsecond // 1000:03d}Z-{quake['id']}"
+    idx = f"{_iso(properties['time'])}-{quake['id']}"
     values = {"idx": idx, "id": quake["id"], "geometry": quake["geometry"], **properties}
     # A key of an index cannot be NULL: the item is without it then, and not in that index.
     return {name: typed(value) for name, value in values.items() if not (value is None and name in TYPES)}
+
+
+def change(client: Any, table: str, quakes: list[TypedItem], added: list[TypedItem]) -> None:
+    """One change of the table, as its network would make it: a quake more, another magnitude, or one of the `added`
+    withdrawn."""
+    quake = random.choice([*quakes, *added])
+    kind = random.choice(("add", "revise", "revise", "withdraw" if added else "add"))
+    now = int(time.time() * 1000)
+    if kind == "add":
+        idx = f"{_iso(now)}-{quake['net']['S']}{now}"
+        new = {**quake, "idx": {"S": idx}, "time": typed(now), "updated": typed(now)}
+        client.put_item(TableName=table, Item=new)
+        added.append(new)
+    elif kind == "revise":
+        client.update_item(
+            TableName=table,
+            Key={"idx": quake["idx"]},
+            UpdateExpression="SET mag = :mag, updated = :now",
+            ExpressionAttributeValues={":mag": {"N": f"{random.uniform(0, 7):.1f}"}, ":now": typed(now)},
+        )
+    else:
+        gone = added.pop(random.randrange(len(added)))
+        client.delete_item(TableName=table, Key={"idx": gone["idx"]})

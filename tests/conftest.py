@@ -14,6 +14,7 @@ import pytest
 from chalice.test import Client, HTTPResponse
 from hypothesis import HealthCheck, settings
 
+from chalicelib.dynamodb import Cost, DynamoDB
 from local import emulator, sample, writes
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -79,3 +80,17 @@ def get(load_app: Load) -> Get:
         return client.http.get(path, headers=headers)
 
     return get
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The requests that are made of DynamoDB."""
+    made: list[dict[str, Any]] = []
+    call = DynamoDB.call
+
+    def recorded(self: DynamoDB, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
+        made.append({"operation": operation, **request})
+        return call(self, operation, **request)
+
+    monkeypatch.setattr(DynamoDB, "call", recorded)
+    return made

@@ -7,8 +7,9 @@ from urllib.parse import quote, urlencode
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib import cursor, table
+from chalicelib import cursor, dynamodb
 from chalicelib.api import EXPOSED_HEADERS
+from chalicelib.dynamodb import DynamoDB
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from tests import faults
@@ -319,8 +320,8 @@ def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
     following = body(http.get("/items?_limit=5"))["next"]
     with faults.answering(400, faults.error("ThrottlingException", "slow down")) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        monkeypatch.setattr(table, "ATTEMPTS", 1)
-        vars(app.API.table)["_client"] = None
+        monkeypatch.setattr(dynamodb, "ATTEMPTS", 1)
+        vars(app.API.table)["_dynamodb"] = DynamoDB()
         assert "throttling" in body(http.get(f"/items{following}"), 503)["detail"]
 
 

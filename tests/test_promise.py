@@ -14,8 +14,9 @@ from chalice.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib import schema, table
+from chalicelib import schema
 from chalicelib.api import Api
+from chalicelib.dynamodb import DynamoDB
 from chalicelib.filters import parse_path
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
@@ -31,7 +32,7 @@ COUNTER = itertools.count()
 def test_pages_joined_are_what_a_brute_force_filter_gives(load_app: Load, dynamodb: Any) -> None:
     app = load_app()
     http = Client(app.app, stage_name="local").http
-    client = table.connect()
+    client = DynamoDB()
     seen: Counter[str] = Counter()
 
     @settings(max_examples=700)
@@ -42,7 +43,7 @@ def test_pages_joined_are_what_a_brute_force_filter_gives(load_app: Load, dynamo
         dynamodb.create_table(**world.definition(name))
         put(dynamodb, name, [{n: brute.for_boto(brute.wire(v)) for n, v in item.items()} for item in world.items])
         own = read(world.environ(name))
-        vars(app)["API"] = Api(own, table.Table(own, client))
+        vars(app)["API"] = Api(own, client)
         for _ in range(3):
             ask = data.draw(brute.asks(world))
             items, plan = joined(http, ask)

@@ -3,17 +3,17 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from chalice.test import Client
 
 from chalicelib import table
+from chalicelib.dynamodb import CALL_SECONDS, DynamoDB
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from chalicelib.settings import read
-from tests import faults
 from tests.conftest import Get, Load, put
 
 WIDE = "wide"
@@ -37,20 +37,6 @@ def wide(dynamodb: Any) -> str:
 def get_wide(wide: str, load_app: Load) -> Get:
     http = Client(load_app(TABLE_NAME=wide).app, stage_name="local").http
     return lambda path: http.get(path)
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The requests that are made of DynamoDB."""
-    made: list[dict[str, Any]] = []
-    call = table.Table._call
-
-    def recorded(self: table.Table, operation: str, request: dict[str, Any]) -> tuple[dict[str, Any], float]:
-        made.append({"operation": operation, **request})
-        return call(self, operation, request)
-
-    monkeypatch.setattr(table.Table, "_call", recorded)
-    return made
 
 
 def pages(get: Get, path: str) -> Iterator[dict[str, Any]]:
@@ -102,9 +88,9 @@ def test_an_answer_ends_where_its_budget_does(
 
 def test_a_function_with_little_time_left_reads_one_page(wide: str, endpoint: str) -> None:
     settings = read({"TABLE_NAME": wide})
-    own = table.Table(settings)
+    own = table.Table(settings, DynamoDB())
     plan = plan_items(Question(own.schema(), parse({"p": ["a"], "odd": ["x"]}, own.schema(), settings), settings))
-    assert own.items(plan, None, 10, table.CALL_SECONDS).pages == 1
+    assert own.items(plan, None, 10, CALL_SECONDS).pages == 1
     assert own.items(plan, None, 10, 900).pages > 1
 
 
@@ -145,7 +131,7 @@ def test_a_schema_that_dynamodb_no_longer_has_is_read_again(dynamodb: Any, load_
 
 def test_the_schema_is_read_again_in_time(wide: str, endpoint: str, calls: list[dict[str, Any]]) -> None:
     clock = itertools.count(0, 10)
-    own = table.Table(read({"TABLE_NAME": wide}), clock=lambda: float(next(clock)))
+    own = table.Table(read({"TABLE_NAME": wide}), DynamoDB(), clock=lambda: float(next(clock)))
     for _ in range(8):
         own.schema()
     assert 1 < len(calls) < 5
@@ -169,92 +155,5 @@ def test_the_retries_of_one_call_fit_into_the_functions_time() -> None:
     with open(".chalice/config.json") as file:
         config = json.load(file)
     # The schema is read first, and reading ends so early that one call more still fits.
-    assert 2 * table.CALL_SECONDS < config["lambda_timeout"] <= 29
-    assert config["lambda_timeout"] > table.BUDGET_SECONDS + table.CALL_SECONDS
-
-
-Break = Callable[..., Any]
-
-
-@pytest.fixture
-def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Break:
-    """GET /items of an app whose environment is changed, once for all or after it has answered well."""
-
-    def broken(path: str = "/items", **environ: str | None) -> Any:
-        for name, value in environ.items():
-            monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
-        monkeypatch.setattr(table, "CONNECT_SECONDS", 0.2)
-        monkeypatch.setattr(table, "READ_SECONDS", 0.2)
-        monkeypatch.setattr(table, "ATTEMPTS", 2)
-        response = Client(load_app(**{name: value for name, value in environ.items() if value}).app).http.get(path)
-        assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.headers["Access-Control-Allow-Origin"] == "*"
-        assert b"arn:" not in response.body
-        assert b"Traceback" not in response.body
-        return response
-
-    return broken
-
-
-def test_a_table_that_is_not_there(broken: Break) -> None:
-    response = broken(TABLE_NAME="no_such_table")
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
-    assert "does not exist here: its owner should check TABLE_NAME" in response.json_body["detail"]
-
-
-def test_credentials_that_are_missing(broken: Break) -> None:
-    response = broken(
-        AWS_ACCESS_KEY_ID=None,
-        AWS_SECRET_ACCESS_KEY=None,
-        AWS_CONFIG_FILE="/nowhere",
-        AWS_SHARED_CREDENTIALS_FILE="/no",
-    )
-    assert response.status_code == 503
-    assert "credentials are missing" in response.json_body["detail"]
-
-
-def test_a_region_that_is_missing(broken: Break) -> None:
-    response = broken(AWS_DEFAULT_REGION=None, AWS_CONFIG_FILE="/nowhere")
-    assert response.status_code == 503
-    assert "region" in response.json_body["detail"]
-
-
-def test_dynamodb_gone_away(broken: Break) -> None:
-    response = broken(AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1")
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
-    assert "cannot be reached" in response.json_body["detail"]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "detail"),
-    [
-        (400, faults.error("ProvisionedThroughputExceededException", "slow down"), "throttling"),
-        (400, faults.error("AccessDeniedException", "arn:aws:sts::1:assumed-role/x may not dynamodb:Query"), "lack"),
-        (500, faults.error("InternalServerError", "oh"), "cannot be reached"),
-        (503, b"<html>", "cannot be reached"),
-        (200, b'{"Table": {"half', "cannot be reached"),
-    ],
-)
-def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: str) -> None:
-    with faults.answering(status, body) as url:
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
-    assert response.status_code == 503
-    assert detail in response.json_body["detail"]
-
-
-def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
-    with faults.answering(200, b"{}", claimed_length=1000) as url:
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
-    assert response.status_code == 503
-
-
-def test_an_answer_that_nobody_expects_is_a_500_whose_cause_is_in_the_log(
-    broken: Break, caplog: pytest.LogCaptureFixture
-) -> None:
-    with faults.answering(400, faults.error("ValidationException", "arn:aws:dynamodb: no")) as url:
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
-    assert response.status_code == 500
-    (record,) = [record for record in caplog.records if record.name == "tablecast"]
-    assert record.exc_info is not None
-    assert "ValidationException" in str(record.exc_info[1])
-    assert record.getMessage().split(":")[0] in response.json_body["detail"]
+    assert 2 * CALL_SECONDS < config["lambda_timeout"] <= 29
+    assert config["lambda_timeout"] > table.BUDGET_SECONDS + CALL_SECONDS
