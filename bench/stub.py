@@ -13,6 +13,8 @@ from chalicelib.wire import TypedItem
 from local import sample
 
 PAGE_BYTES = 1_000_000
+FEED_TABLE = "feed"
+STREAM_ARN = f"arn:aws:dynamodb:us-east-1:123456789012:table/{sample.TABLE['TableName']}/stream/bench"
 
 
 def items(size: int) -> list[TypedItem]:
@@ -28,12 +30,15 @@ def items(size: int) -> list[TypedItem]:
 
 
 def bodies() -> dict[str, bytes]:
-    """Operation -> the body of its answer."""
+    """Operation, with the feed's table where it is of that -> the body of its answer."""
     page = items(PAGE_BYTES)
     consumed = {"TableName": sample.TABLE["TableName"], "CapacityUnits": 128.0}
     answers: dict[str, dict[str, Any]] = {
         "DescribeTable": {"Table": {**sample.TABLE, "TableStatus": "ACTIVE"}},
         "GetItem": {"Item": page[0], "ConsumedCapacity": {**consumed, "CapacityUnits": 0.5}},
+        # The head of a feed that nothing has come to yet.
+        f"GetItem {FEED_TABLE}": {"ConsumedCapacity": {"TableName": FEED_TABLE, "CapacityUnits": 1.0}},
+        "TransactWriteItems": {},
         "Scan": {
             "Items": page,
             "Count": len(page),
@@ -62,8 +67,10 @@ class Connection(asyncio.Protocol):
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         if len(body) >= int(fields[b"content-length"]):
             self.received = b""
+            operation = fields[b"x-amz-target"].partition(b".")[2]
             # Head and body in one write: two would wait for a delayed ACK.
-            self.transport.write(self.answers[fields[b"x-amz-target"].partition(b".")[2]])  # type: ignore[attr-defined]
+            of_feed = operation + b" " + FEED_TABLE.encode() if f'"{FEED_TABLE}"'.encode() in body else operation
+            self.transport.write(self.answers.get(of_feed, self.answers[operation]))  # type: ignore[attr-defined]
 
 
 async def serve(port: int) -> None:

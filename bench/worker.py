@@ -1,17 +1,23 @@
 """One contender in a process of its own: takes rounds on stdin, gives their figures on stdout, a JSON line each.
 
-A request is what Lambda makes of one: API Gateway's event in, the proxy response out.
+A request is what Lambda makes of one: API Gateway's event in, the proxy response out. A batch is one of a stream's.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import sys
 import time
 from typing import Any
 
-MODULES = {"tablecast": ("app", "app"), "usual": ("bench.usual", "handler")}
+from bench import stub
+
+HANDLERS = {"tablecast": ("app", "app"), "usual": ("bench.usual", "handler")}
+COUNTER = itertools.count()
+
+Ask = tuple[str, dict[str, str], dict[str, str]]  # a resource, its path's parameters, its query
 
 
 class Context:
@@ -21,12 +27,14 @@ class Context:
         return 29_000
 
 
-def event(resource: str, parameters: dict[str, str], query: dict[str, str]) -> dict[str, Any]:
+def request(asked: Ask, tag: str | None = None) -> dict[str, Any]:
+    resource, parameters, query = asked
+    headers = {"Accept": "*/*", "Host": "example.execute-api.us-east-1.amazonaws.com"}
     return {
         "resource": resource,
         "path": resource.format(**parameters),
         "httpMethod": "GET",
-        "headers": {"Accept": "*/*", "Host": "example.execute-api.us-east-1.amazonaws.com"},
+        "headers": {**headers, "If-None-Match": tag} if tag else headers,
         "queryStringParameters": query or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
         "pathParameters": parameters or None,
@@ -37,22 +45,59 @@ def event(resource: str, parameters: dict[str, str], query: dict[str, str]) -> d
     }
 
 
-def measure(handler: Any, request: dict[str, Any], times: int) -> dict[str, float]:
+def batch(records: int) -> dict[str, Any]:
+    """A batch as a stream of both images has it: quakes of another magnitude, which no batch had before."""
+    quakes = stub.items(records * 2000)[:records]
+    return {
+        "Records": [
+            {
+                "eventID": f"{next(COUNTER):032x}",
+                "eventName": "MODIFY",
+                "eventSourceARN": stub.STREAM_ARN,
+                "dynamodb": {
+                    "ApproximateCreationDateTime": int(time.time()),
+                    "Keys": {"idx": quake["idx"]},
+                    "NewImage": {**quake, "mag": {"N": "5.5"}},
+                    "OldImage": quake,
+                },
+            }
+            for quake in quakes
+        ]
+    }
+
+
+def measure(handler: Any, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """CPU and wall time of one event, in seconds, and what the last was answered."""
     cpu, wall = time.process_time(), time.perf_counter()
-    for _ in range(times):
-        response = handler(request, Context())
+    for event in events:
+        answer = handler(event, Context())
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    if response["statusCode"] != 200:
-        raise SystemExit(response["body"])
-    return {"cpu": cpu / times, "wall": wall / times, "count": json.loads(response["body"]).get("count", 1)}
+    return {"cpu": cpu / len(events), "wall": wall / len(events), "answer": answer}
+
+
+def asked_for(handler: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    event = request(asked["event"])
+    if asked["revalidate"]:
+        event = request(asked["event"], handler(event, Context())["headers"]["ETag"])
+    figures = measure(handler, [event] * asked["times"])
+    answer = figures.pop("answer")
+    if answer["statusCode"] != (304 if asked["revalidate"] else 200):
+        raise SystemExit(f"{answer['statusCode']}: {answer['body']}")
+    count = json.loads(answer["body"]).get("count", 1) if answer["body"] else 0
+    return {**figures, "count": count, "units": float(answer["headers"].get("X-Consumed-Capacity", "nan"))}
 
 
 def main() -> None:
-    module, name = MODULES[sys.argv[1]]
-    handler = getattr(importlib.import_module(module), name)
+    name, handler = HANDLERS[sys.argv[1]]
+    module = importlib.import_module(name)
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(measure(handler, event(*asked["event"]), asked["times"])), flush=True)
+        if "batch" in asked:
+            figures = measure(module.on_change, [batch(asked["batch"]) for _ in range(asked["times"])])
+            figures |= {"count": asked["batch"], "units": 0.0, "answer": None}
+        else:
+            figures = asked_for(getattr(module, handler), asked)
+        print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

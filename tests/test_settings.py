@@ -16,12 +16,22 @@ def test_only_the_table_name_is_required() -> None:
     assert (settings.numbers, settings.max_limit, settings.scan) == ("string", 1000, True)
     assert settings.consistent_reads is True
     assert settings.dense_indexes == frozenset()
+    assert (settings.feed_table, settings.stream_arn) == (None, None)
+    assert (settings.freshness_seconds, settings.max_stale_seconds) == (1, 60)
 
 
 def test_lists_are_comma_lists_with_room_to_breathe() -> None:
     settings = read({"TABLE_NAME": "study_test", "ATTRIBUTES": "mag, place ,", "DENSE_INDEXES": "*"})
     assert settings.attributes == frozenset({"mag", "place"})
     assert settings.dense_indexes == frozenset({"*"})
+
+
+STREAM = "arn:aws:dynamodb:eu-west-1:123456789012:table/study_test/stream/2026-11-23T00:00:00.000"
+
+
+def test_a_feed_takes_a_table_of_its_own_and_the_stream_of_the_other() -> None:
+    settings = read({"TABLE_NAME": "study_test", "FEED_TABLE": "feed", "STREAM_ARN": STREAM, "FRESHNESS_SECONDS": "0"})
+    assert (settings.feed_table, settings.stream_arn, settings.freshness_seconds) == ("feed", STREAM, 0)
 
 
 WRONG = [
@@ -37,6 +47,17 @@ WRONG = [
     ({"MAX_LIMIT": "0"}, "MAX_LIMIT is '0': it takes a whole number of at least 1"),
     ({"MAX_LIMIT": "ten"}, "MAX_LIMIT is 'ten': it takes a whole number of at least 1"),
     ({"SCAN": "no"}, "SCAN is 'no': it takes allow or deny"),
+    ({"MAX_LIMIT": "-1"}, "MAX_LIMIT is '-1': it takes a whole number of at least 1"),
+    ({"FRESHNESS_SECONDS": "0.5"}, "FRESHNESS_SECONDS is '0.5': it takes a whole number of at least 0"),
+    ({"MAX_STALE_SECONDS": "0"}, "MAX_STALE_SECONDS is '0': it takes a whole number of at least 1"),
+    ({"FEED_TABLE": "a b"}, "FEED_TABLE is 'a b': it takes a table's name"),
+    ({"FEED_TABLE": "study_test"}, "FEED_TABLE is 'study_test', the table to publish"),
+    ({"STREAM_ARN": STREAM}, "STREAM_ARN is set and FEED_TABLE is not"),
+    ({"STREAM_ARN": "study_test", "FEED_TABLE": "f-1"}, "STREAM_ARN is 'study_test': it takes the ARN of the table's"),
+    (
+        {"STREAM_ARN": STREAM.replace("study", "other"), "FEED_TABLE": "f-1"},
+        "it takes the stream of TABLE_NAME, 'study_test'",
+    ),
     ({"CONSISTENT_READS": "1"}, "CONSISTENT_READS is '1': it takes true or false"),
 ]
 
