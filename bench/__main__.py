@@ -18,7 +18,9 @@ import boto3
 import click
 
 from bench.stub import FEED_TABLE, STREAM_ARN
-from bench.worker import Ask
+from bench.worker import Ask, batch
+from chalicelib import feed, settings
+from chalicelib.stream import changes_of
 from local import emulator, sample
 from local.writes import put
 
@@ -43,6 +45,7 @@ LARGE: Ask = ("/items", {}, {"_limit": "2000"})
 ONE: Ask = ("/items/{partition}", {"partition": "a"}, {})
 HUNDRED: Ask = ("/items", {}, {"_limit": "100"})
 BATCH = 1000
+BATCHES = (1, 10, 100, 1000)
 
 # contender -> its module, and the settings it has beside the table's name. With FRESHNESS_SECONDS=0 each request reads
 # the feed's head.
@@ -163,10 +166,11 @@ def main(file: Any, sizes: bool) -> None:
         with click.progressbar(length=len(rows) * ROUNDS, label="Against the stub", file=sys.stderr) as bar:
             results += measured(rows, bar)
     goals_met = report(results)
+    filed = entries()
     if sizes:
         results += growth()
     if file:
-        json.dump({"machine": machine(), "rounds": ROUNDS, "results": results}, file, indent=1)
+        json.dump({"machine": machine(), "rounds": ROUNDS, "results": results, "entries": filed}, file, indent=1)
     sys.exit(0 if goals_met else 1)
 
 
@@ -189,9 +193,26 @@ def report(results: list[dict[str, Any]]) -> bool:
             f"{row.name:18}{row.contender:12}{result['items']:10}{result['read_units']:10g}"
             f"{result['cpu_ms']:10.2f}{result['wall_ms']:10.2f}{compared}"
         )
-    batch = results[-1]
-    click.echo(f"\nThe handler files {batch['items'] / batch['cpu_ms'] * 1000:,.0f} changes a second of CPU.")
+    filed = results[-1]
+    click.echo(f"\nThe handler files {filed['items'] / filed['cpu_ms'] * 1000:,.0f} changes a second of CPU.")
     return met
+
+
+def entries() -> dict[str, Any]:
+    """What a batch takes in the feed: bytes, and the write units of the transaction that files it."""
+    feed_settings = settings.read({"TABLE_NAME": sample.TABLE["TableName"], "FEED_TABLE": FEED_TABLE})
+    sizes: dict[str, Any] = {}
+    for changes in BATCHES:
+        items = feed.entry_items(
+            changes_of(batch(changes), feed_settings), "feed", 1, feed.Head(changes, "bench", 1.8e9)
+        )
+        stored = [sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) for item in items]
+        # A transaction takes twice the units, and moves the head beside.
+        sizes[str(changes)] = {"bytes": sum(stored), "write_units": 2 + 2 * sum(-(-size // 1024) for size in stored)}
+    click.echo(f"\n{'An entry of changes':>30}{'KB':>10}{'write units':>14}")
+    for number, taken in sizes.items():
+        click.echo(f"{number:>30}{taken['bytes'] / 1024:10.1f}{taken['write_units']:14}")
+    return sizes
 
 
 def growth() -> list[dict[str, Any]]:

@@ -6,16 +6,15 @@ A request is what Lambda makes of one: API Gateway's event in, the proxy respons
 from __future__ import annotations
 
 import importlib
-import itertools
 import json
 import sys
 import time
+import uuid
 from typing import Any
 
 from bench import stub
 
 HANDLERS = {"tablecast": ("app", "app"), "usual": ("bench.usual", "handler")}
-COUNTER = itertools.count()
 
 Ask = tuple[str, dict[str, str], dict[str, str]]  # a resource, its path's parameters, its query
 
@@ -51,7 +50,7 @@ def batch(records: int) -> dict[str, Any]:
     return {
         "Records": [
             {
-                "eventID": f"{next(COUNTER):032x}",
+                "eventID": uuid.uuid4().hex,
                 "eventName": "MODIFY",
                 "eventSourceARN": stub.STREAM_ARN,
                 "dynamodb": {

@@ -196,7 +196,7 @@ class Feed:
     def _filed(self, changes: Sequence[Change], before: Head, head: Head) -> bool:
         """Moves the head from `before` to `head` and files the entry, both or none; False where it was not there."""
         moved = {
-            **self._key(0),
+            **_key(self._name, 0),
             "head": {"N": str(head.position)},
             "epoch": {"S": head.epoch},
             "at": {"N": f"{head.at:.3f}"},
@@ -210,7 +210,7 @@ class Feed:
             }
             names = {"#head": "head", "#epoch": "epoch"}
         puts = [{"Item": moved, "ExpressionAttributeNames": names, **condition}]
-        puts += [{"Item": item} for item in self._entry_items(changes, before.position + 1, head)]
+        puts += [{"Item": item} for item in entry_items(changes, self._name, before.position + 1, head)]
         try:
             self._dynamodb.call(
                 "TransactWriteItems", TransactItems=[{"Put": {"TableName": self._table, **put}} for put in puts]
@@ -221,19 +221,6 @@ class Feed:
                 return False
             raise
         return True
-
-    def _entry_items(self, changes: Sequence[Change], first: int, head: Head) -> list[dict[str, Any]]:
-        body = zlib.compress(b"[" + b",".join(change.body for change in changes) + b"]")
-        ids = zlib.compress(orjson.dumps([[change.id, change.created] for change in changes]))
-        written = {"at": {"N": f"{head.at:.3f}"}, "expires": {"N": str(int(head.at) + RETENTION_SECONDS)}}
-        *parts, last = [body[start : start + PART_BYTES] for start in range(0, len(body), PART_BYTES)]
-        # The parts stand just before the last, above any position that was given out before.
-        items = [
-            {**self._key(f"{head.position - 1}.{number:03}"), **written, "changes": {"B": part}}
-            for number, part in enumerate(parts, 1)
-        ]
-        entry = {"first": {"N": str(first)}, "ids": {"B": ids}, "changes": {"B": last}}
-        return [*items, {**self._key(head.position), **written, **entry}]
 
     def read(self, since: int, limit: int, head: Head) -> tuple[Changes, Cost]:
         """Up to `limit` changes after position `since`, and up to `head`.
@@ -330,12 +317,28 @@ class Feed:
         return item is not None and float(item["expires"]["N"]) > self._clock()
 
     def _item(self, position: int) -> tuple[TypedItem | None, Cost]:
-        key = self._key(position)
+        key = _key(self._name, position)
         answer, cost = self._dynamodb.call("GetItem", TableName=self._table, Key=key, ConsistentRead=True)
         return answer.get("Item"), cost
 
-    def _key(self, position: int | str) -> TypedItem:
-        return {"feed": {"S": self._name}, "position": {"N": str(position)}}
+
+def entry_items(changes: Sequence[Change], feed: str, first: int, head: Head) -> list[dict[str, Any]]:
+    """The items that file `changes`, from position `first` to the `head` that they make, in the feed of that name."""
+    body = zlib.compress(b"[" + b",".join(change.body for change in changes) + b"]")
+    ids = zlib.compress(orjson.dumps([[change.id, change.created] for change in changes]))
+    written = {"at": {"N": f"{head.at:.3f}"}, "expires": {"N": str(int(head.at) + RETENTION_SECONDS)}}
+    *parts, last = [body[start : start + PART_BYTES] for start in range(0, len(body), PART_BYTES)]
+    # The parts stand just before the last, above any position that was given out before.
+    items = [
+        {**_key(feed, f"{head.position - 1}.{number:03}"), **written, "changes": {"B": part}}
+        for number, part in enumerate(parts, 1)
+    ]
+    filed = {"first": {"N": str(first)}, "ids": {"B": ids}, "changes": {"B": last}}
+    return [*items, {**_key(feed, head.position), **written, **filed}]
+
+
+def _key(feed: str, position: int | str) -> TypedItem:
+    return {"feed": {"S": feed}, "position": {"N": str(position)}}
 
 
 def _batches(changes: Sequence[Change]) -> Iterator[list[Change]]:

@@ -162,8 +162,7 @@ class Sharded(Between):
         mine = [
             record
             for record in records
-            if record["dynamodb"]["Keys"]["idx"]["S"][0] in OF[shard]
-            and record["dynamodb"]["SequenceNumber"] > after
+            if record["dynamodb"]["Keys"]["idx"]["S"][0] in OF[shard] and record["dynamodb"]["SequenceNumber"] > after
         ][:Limit]
         last = mine[-1]["dynamodb"]["SequenceNumber"] if mine else after
         # A parent has ended: behind its last record there is no iterator.

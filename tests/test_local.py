@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from local import emulator
@@ -51,7 +52,30 @@ class Run:
                 return response.status, dict(response.headers), json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, dict(error.headers), json.loads(error.read())
+                return error.code, dict(error.headers), json.loads(error.read() or b"null")
+
+    @property
+    def endpoint(self) -> str:
+        return str(re.findall(r"DynamoDB:  (\S+)", self.output)[0])
+
+    def dynamodb(self) -> Any:
+        """A client as anybody would make it from what was printed."""
+        printed = dict(re.findall(r"(AWS_\w+)=(\S+)", self.output))
+        return boto3.client(
+            "dynamodb",
+            endpoint_url=self.endpoint,
+            region_name=printed["AWS_DEFAULT_REGION"],
+            aws_access_key_id=printed["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=printed["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def wait_for_position(self, position: int, seconds: float = SECONDS) -> float:
+        """The seconds until /changes is at `position`."""
+        began = time.monotonic()
+        while self.get("/changes")[2]["next"] < position:
+            assert time.monotonic() < began + seconds, f"not at {position} within {seconds} seconds"
+            time.sleep(0.05)
+        return time.monotonic() - began
 
 
 @contextlib.contextmanager
@@ -100,6 +124,7 @@ def test_the_readme_says_what_happens(clone: pathlib.Path) -> None:
     assert len(said) > 5
     answers = {}
     with running(clone) as run:
+        run.wait_for_position(1707)
         for command, _ in said:
             here = command.replace("localhost:8000", f"localhost:{run.port}").replace("python3", sys.executable)
             answer = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=SECONDS, check=True)
@@ -125,9 +150,41 @@ def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
         assert run.get("/items", "POST")[0] == 405
 
         assert f"port {run.port} is in use" in refused(clone, "--port", str(run.port))
-        (endpoint,) = re.findall(r"DynamoDB:  (\S+)", run.output)
-        check_an_emulator_that_is_there(clone, endpoint)
+        check_that_changes_are_live(run)
+        check_an_emulator_that_is_there(clone, run.endpoint)
         check_that_a_change_is_reloaded(clone, run)
+        # The stream has been delivered from its beginning again, and nothing of it is in the feed twice: there are the
+        # sample, the change above, and what took it back.
+        assert run.get("/changes")[2]["next"] == 1709
+        run.dynamodb().put_item(TableName="study_test", Item={"idx": {"S": "after"}})
+        run.wait_for_position(1710)
+        assert [change["key"] for change in run.get("/changes?since=1709")[2]["changes"]] == [{"idx": "after"}]
+
+
+def check_that_changes_are_live(run: Run) -> None:
+    run.wait_for_position(1707)
+    table = run.dynamodb()
+    first = run.get("/items?_limit=5")
+    tag, idx = first[1]["ETag"], first[2]["items"][0]["idx"]
+    time.sleep(1.1)
+    status, headers, body = run.get("/items?_limit=5", **{"If-None-Match": tag})
+    assert (status, body, headers["X-Consumed-Capacity"]) == (304, None, "1")
+    again = run.get("/items?_limit=5")
+    assert (again[0], again[2]) == (200, first[2])
+    assert float(again[1]["X-Consumed-Capacity"]) <= 1
+    table.update_item(
+        TableName="study_test",
+        Key={"idx": {"S": idx}},
+        UpdateExpression="SET mag = :mag",
+        ExpressionAttributeValues={":mag": {"N": "9.5"}},
+    )
+    run.wait_for_position(1708, seconds=2)
+    (change,) = run.get("/changes?since=1707")[2]["changes"]
+    assert (change["op"], change["key"], change["new"]["mag"]) == ("modify", {"idx": idx}, "9.5")
+    time.sleep(1)  # FRESHNESS_SECONDS
+    status, headers, body = run.get("/items?_limit=5", **{"If-None-Match": tag})
+    assert (status, body["items"][0]["mag"]) == (200, "9.5")
+    assert headers["ETag"] != tag
 
 
 def check_an_emulator_that_is_there(clone: pathlib.Path, endpoint: str) -> None:
@@ -159,6 +216,20 @@ def check_that_a_change_is_reloaded(clone: pathlib.Path, run: Run) -> None:
                 return
         time.sleep(0.2)
     raise AssertionError("app.py changed and the app did not")
+
+
+def test_a_run_with_writes(clone: pathlib.Path) -> None:
+    with running(clone, "--writes", "20") as run:
+        run.wait_for_position(1720)
+        seen, following = [], 1707
+        for _ in range(10):
+            page = run.get(f"/changes?since={following}")[2]
+            seen += page["changes"]
+            following = page["next"]
+            time.sleep(0.3)
+        assert [change["position"] for change in seen] == list(range(1708, following + 1))
+        assert len(seen) > 30
+        assert {change["op"] for change in seen} <= {"insert", "modify", "remove"}
 
 
 def test_a_run_with_a_file_of_ones_own(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -200,6 +271,8 @@ def test_a_wrong_setting_is_told_before_anything_starts(clone: pathlib.Path, mon
         (["--endpoint-url", "https://dynamodb.us-east-1.amazonaws.com"], "tablecast: --endpoint-url takes an emulator"),
         (["--endpoint-url", "http://127.0.0.1:1"], "tablecast: http://127.0.0.1:1: Could not connect"),
         (["--port", "99999"], "tablecast: Invalid value for '--port'"),
+        (["--writes", "0"], "tablecast: Invalid value for '--writes'"),
+        (["--writes", "2", "--table-file", "a.csv"], "tablecast: --writes changes the sample table"),
         (["--sample"], "tablecast: No such option"),
     ],
 )
@@ -211,5 +284,5 @@ def test_a_wrong_option_is_told_in_one_line(clone: pathlib.Path, options: list[s
 def test_help_is_worth_reading(clone: pathlib.Path) -> None:
     command = [sys.executable, "-m", "local", "--help"]
     said = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
-    for option in ("--table-file", "--partition-key", "--sort-key", "--endpoint-url", "--port"):
+    for option in ("--table-file", "--partition-key", "--sort-key", "--endpoint-url", "--writes", "--port"):
         assert option in said
