@@ -45,7 +45,7 @@ LARGE: Ask = ("/items", {}, {"_limit": "2000"})
 ONE: Ask = ("/items/{partition}", {"partition": "a"}, {})
 HUNDRED: Ask = ("/items", {}, {"_limit": "100"})
 BATCH = 1000
-BATCHES = (1, 10, 100, 1000)
+BATCHES = (1, 10, 25, 100, 250, 1000)
 
 # contender -> its module, and the settings it has beside the table's name. With FRESHNESS_SECONDS=0 each request reads
 # the feed's head.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,16 +34,19 @@ def changes_of(event: Mapping[str, Any], settings: Settings) -> list[Change]:
     """The changes in `event`, as Lambda gives a stream's batch. What is no record of this table's stream is told in the
     log and left out, since it would be none the next time either."""
     found = []
+    strangers: Counter[str] = Counter()
     for record in event.get("Records") or ():
         try:
             table = record["eventSourceARN"].split("/")[1]
-            if table != settings.table_name:
-                log.error("left out: a change of table %r, and this is the feed of %r", table, settings.table_name)
-                continue
-            found.append(_change(record, settings.attributes))
+            if table == settings.table_name:
+                found.append(_change(record, settings.attributes))
+            else:
+                strangers[table] += 1
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             # Without the record: what it holds may be what ATTRIBUTES keeps in.
             log.error("left out: not a record of a DynamoDB stream: %.200r", error)
+    for table, number in strangers.items():
+        log.error("left out: %d changes of table %r, and this is the feed of %r", number, table, settings.table_name)
     return found
 
 
