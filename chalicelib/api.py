@@ -42,6 +42,8 @@ MAX_LINK_BYTES = 6_000
 # within Lambda's 6 MB, and one item, of at most 400 KB, always does.
 MAX_BODY_BYTES = 2_000_000
 
+Body = tuple[bytes, str | None, Cost]  # an answer's, the `next` that is in it, and what it took to read
+
 
 def cors(settings: Settings) -> CORSConfig:
     return CORSConfig(
@@ -181,7 +183,7 @@ class Api:
         if asked.cursor is not None:
             start = cursor.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
 
-        def read() -> tuple[bytes, str | None, Cost]:
+        def read() -> Body:
             limit, cost = asked.limit, Cost()
             while True:
                 page = self._page(plan, start, limit, _seconds_left(request))
@@ -196,9 +198,7 @@ class Api:
 
         return self._fresh(request, query, plan, read)
 
-    def _fresh(
-        self, request: Request, query: Query, plan: Plan, read: Callable[[], tuple[bytes, str | None, Cost]]
-    ) -> Response:
+    def _fresh(self, request: Request, query: Query, plan: Plan, read: Callable[[], Body]) -> Response:
         """304 where the client has what `read` would answer, what is stored of it, or that."""
         anew = "no-cache" in request.headers.get("Cache-Control", "")
         form = [request.path, request.uri_params, sorted(query.items())]
@@ -233,8 +233,7 @@ class Api:
             raise
 
     def _item(self, request: Request, *segments: str) -> Response:
-        schema = self.table.schema()
-        query = _query(request)
+        schema, query = self.table.schema(), _query(request)
         asked = parameters.parse(query, schema, self.settings, of_item=True)
         texts = map(_decoded, segments)
         key = {name: filters.key_value(name, text, schema) for name, text in zip(schema.table.keys, texts, strict=True)}
@@ -242,7 +241,7 @@ class Api:
         if asked.explain:
             return _json(plan.explain(), {"X-Plan": str(plan)})
 
-        def read() -> tuple[bytes, str | None, Cost]:
+        def read() -> Body:
             page = self.table.item(plan)
             if not page.items:
                 shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())

@@ -191,6 +191,7 @@ def test_a_function_forgets_the_oldest_it_remembers(
         batches.append(world.records(2))
         world.append(batches[-1], function)
         world.clock.now += 1
+        assert len(vars(function)["_memory"].created) <= 10
     for batch in batches:
         world.append(batch, function)
     assert world.ids() == ids(joined(batches))
