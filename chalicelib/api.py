@@ -18,7 +18,7 @@ from chalicelib import cursor, filters, parameters, stream
 from chalicelib.dynamodb import CALL_SECONDS, Cost, DynamoDB
 from chalicelib.feed import Feed
 from chalicelib.filters import OPERATORS, Condition
-from chalicelib.freshness import Freshness, answer, is_of, same_body, tags
+from chalicelib.freshness import Freshness, Version, answer, is_of, same_body, tags
 from chalicelib.parameters import CONTROLS, Query
 from chalicelib.planner import Plan, Question, plan_item, plan_items
 from chalicelib.problems import MEDIA_TYPE, NO_FEED, Headers, Problem, bad_request, index_is_gone, problem_of
@@ -29,7 +29,7 @@ from chalicelib.wire import NOTHING, READERS, PlainItem, TypedItem, picked
 
 log = logging.getLogger("tablecast")
 
-EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan"]
+EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan", "X-Position"]
 PREFLIGHT_SECONDS = 7200
 
 # What DynamoDB says to a plan of a schema that has changed since.
@@ -206,11 +206,12 @@ class Api:
         version, cost = None, Cost()
         if _seconds_left(request) > 2 * CALL_SECONDS:
             version, cost = self.freshness.version(form, plan.consistent, anew)
-        had = tags(request.headers.get("If-None-Match", ""))
+        if_none_match = request.headers.get("If-None-Match", "")
+        had = tags(if_none_match)
         found = None
         if version and not anew:
             if current := next((tag for tag in had if is_of(tag, version)), None):
-                return Response("", _headers(plan, cost, tag=current), 304)
+                return Response("", _headers(plan, cost, version, current), 304)
             found = self.freshness.stored(version)
         if found is None:
             body, following, spent = read()
@@ -218,8 +219,8 @@ class Api:
             found = answer(version, body, following)
             if version:
                 self.freshness.store(version, found)
-        headers = _headers(plan, cost, found.tag, found.following)
-        if any(same_body(tag, found.tag) for tag in had):
+        headers = _headers(plan, cost, version, found.tag, found.following)
+        if if_none_match.strip() == "*" or any(same_body(tag, found.tag) for tag in had):
             return Response("", headers, 304)
         return Response(found.body, headers)
 
@@ -267,10 +268,10 @@ def _json(body: Mapping[str, Any], headers: Headers) -> Response:
     return Response(orjson.dumps(body).decode(), {**_READ_HEADERS, **headers})
 
 
-def _headers(plan: Plan, cost: Cost, tag: str, following: str | None = None) -> Headers:
+def _headers(plan: Plan, cost: Cost, version: Version | None, tag: str, following: str | None = None) -> Headers:
     headers: Headers = {"X-Plan": str(plan), **_READ_HEADERS, **_cost(cost)}
-    if tag:
-        headers["ETag"] = f'"{tag}"'
+    if version:
+        headers |= {"ETag": f'"{tag}"', "X-Position": str(version.position)}
     if following and len(following) <= MAX_LINK_BYTES:
         headers["Link"] = f'<{following}>; rel="next"'
     return headers

@@ -39,7 +39,10 @@ MARGIN_SECONDS = 60
 # DynamoDB's is at most 400 KB, so what is more is cut into parts.
 ENTRY_CHANGES = 1000
 ENTRY_BYTES = 1_000_000
-PART_BYTES = 350_000
+PART_BYTES = 280_000
+
+# A reader asks for few entries first, and for more each time, as one entry may be all it wants, or one of many.
+FIRST_ENTRIES, GROWTH = 2, 4
 
 # A read ends with the entry that reaches this, of JSON.
 READ_BYTES = 2_000_000
@@ -136,6 +139,7 @@ class Feed:
         self._clock = clock
         self._sleep = sleep
         self._memory: _Memory | None = None
+        self._alone = True
 
     def head(self) -> tuple[Head, Cost]:
         item, cost = self._item(0)
@@ -153,7 +157,7 @@ class Feed:
             if attempt:
                 self._sleep(random.uniform(0, min(BACKOFF_SECONDS, 0.02 * 2**attempt)))
             try:
-                missing, memory = self._look(batch, again=attempt > 0)
+                missing, memory = self._look(batch, again=attempt > 0 or not self._alone)
             except _Unsettled:
                 continue
             if not missing:
@@ -169,7 +173,7 @@ class Feed:
     def _look(self, batch: Sequence[Change], again: bool) -> tuple[list[Change], _Memory]:
         """Those of `batch` that are not in the feed up to the head of the memory beside them.
 
-        A warm function reads nothing for this as long as nobody else has moved the head: `again`, once one has.
+        A warm function that writes alone reads nothing for this. `again`: others may have moved the head.
         """
         oldest = min(change.created for change in batch)
         wanted = {change.id for change in batch}
@@ -177,6 +181,8 @@ class Feed:
         if memory and oldest >= memory.floor and not again:
             return [change for change in batch if change.id not in memory.created], memory
         head, _ = self.head()
+        # Where others write too, to look first costs less than to be refused.
+        self._alone = memory is None or head.position == memory.head.position
         if memory and oldest >= memory.floor and memory.head.epoch == head.epoch:
             start = memory.head.position
         else:
@@ -286,7 +292,7 @@ class Feed:
     def _items(
         self, after: int, upto: int, names: Sequence[str], costs: list[Cost], limit: int | None
     ) -> Iterator[TypedItem]:
-        request = {
+        request: dict[str, Any] = {
             "KeyConditionExpression": "#feed = :feed AND #position BETWEEN :after AND :upto",
             "ProjectionExpression": ", ".join(f"#{name}" for name in names),
             "ExpressionAttributeNames": {f"#{name}": name for name in ("feed", *names)},
@@ -295,7 +301,7 @@ class Feed:
                 ":after": {"N": f"{after}.0001"},
                 ":upto": {"N": str(upto)},
             },
-            **({"Limit": limit} if limit else {}),
+            **({"Limit": min(limit, FIRST_ENTRIES)} if limit else {}),
         }
         while True:
             answer, cost = self._dynamodb.call("Query", TableName=self._table, ConsistentRead=True, **request)
@@ -304,6 +310,8 @@ class Feed:
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            if limit:
+                request["Limit"] = min(limit, request["Limit"] * GROWTH)
 
     def _written_above(self, position: int) -> float:
         """When the first entry above `position` was written."""
@@ -356,4 +364,4 @@ def _batches(changes: Sequence[Change]) -> Iterator[list[Change]]:
 
 
 def _gone(what: str) -> Problem:
-    return Problem(410, f"{what}: read /items anew, and follow from the position that /changes gives without `since`.")
+    return Problem(410, f"{what}: read /items anew, and follow from the X-Position of the answer.")

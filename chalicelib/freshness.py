@@ -19,7 +19,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.dynamodb import Cost
 from chalicelib.feed import Feed, Head
@@ -38,6 +38,15 @@ _TAG = re.compile(r'"([^"]*)"')
 
 
 @dataclass(frozen=True)
+class Version:
+    """What an answer is an answer to: `text`, a hash, and the `position` of the head in it. All changes up to there are
+    in the answer; to follow from there misses none."""
+
+    text: str
+    position: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """A body, its entity tag (RFC 9110, 8.8.3) without the quotes, "" where it has none, and the `next` it tells."""
 
@@ -51,8 +60,8 @@ class Answer:
         return sys.getsizeof(self.body) + 1000
 
 
-def answer(version: str | None, body: bytes, following: str | None) -> Answer:
-    return Answer(f"{version}-{_hash(body)}" if version else "", body.decode(), following)
+def answer(version: Version | None, body: bytes, following: str | None) -> Answer:
+    return Answer(f"{version.text}-{_hash(body)}" if version else "", body.decode(), following)
 
 
 def tags(if_none_match: str) -> list[str]:
@@ -60,8 +69,8 @@ def tags(if_none_match: str) -> list[str]:
     return _TAG.findall(if_none_match)
 
 
-def is_of(tag: str, version: str) -> bool:
-    return tag.partition("-")[0] == version
+def is_of(tag: str, version: Version) -> bool:
+    return tag.partition("-")[0] == version.text
 
 
 def same_body(tag: str, other: str) -> bool:
@@ -78,7 +87,7 @@ class Freshness:
         self._clock = clock
         self._head = Head()
         self._head_until = 0.0
-        self._pages: OrderedDict[str, Answer] = OrderedDict()
+        self._pages: OrderedDict[Version, Answer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()  # `chalice local` answers in threads.
         # In an order: that of a set is another in each process.
@@ -94,7 +103,7 @@ class Freshness:
         self._head, self._head_until = head, self._clock() + self._settings.freshness_seconds
         return head, cost
 
-    def version(self, form: Any, settled: bool, anew: bool) -> tuple[str | None, Cost]:
+    def version(self, form: Any, settled: bool, anew: bool) -> tuple[Version | None, Cost]:
         """The version of what the request answers, and what it took to know; None where it has none to rely on.
 
         `form`: what makes it this request, as JSON. `settled`: whether what it reads is strongly consistent.
@@ -104,7 +113,7 @@ class Freshness:
             return None, Cost()
         try:
             head, cost = self.head(anew)
-        except ClientError as error:
+        except (BotoCoreError, ClientError) as error:
             # The table can be read all the same.
             log.warning("the feed cannot be read, so that this answer has no ETag: %s", error)
             return None, Cost()
@@ -113,16 +122,16 @@ class Freshness:
             return None, cost
         window = int(now / self._settings.max_stale_seconds)
         versioned = [head.epoch, head.position, window, self._said, form]
-        return _hash(orjson.dumps(versioned)), cost
+        return Version(_hash(orjson.dumps(versioned)), head.position), cost
 
-    def stored(self, version: str) -> Answer | None:
+    def stored(self, version: Version) -> Answer | None:
         with self._lock:
             page = self._pages.get(version)
             if page:
                 self._pages.move_to_end(version)
             return page
 
-    def store(self, version: str, page: Answer) -> None:
+    def store(self, version: Version, page: Answer) -> None:
         """Keeps `page`, and lets go of those unused for longest where they are too much together."""
         with self._lock:
             self._bytes += page.size - (self._pages[version].size if version in self._pages else 0)

@@ -10,6 +10,7 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -110,26 +111,33 @@ def _serve(port: int, environ: Mapping[str, str], ready: Callable[[], None]) -> 
     Chalice's own reloader starts again for any file below, a test's or git's too.
     """
     chalice = str(pathlib.Path(sys.executable).with_name("chalice"))
-    command = [chalice, "local", "--stage", "local", "--no-autoreload", "--port", str(port)]
+    api = [chalice, "local", "--stage", "local", "--no-autoreload", "--port", str(port)]
     was_ready = False
-    while True:
-        files = _app_files()
-        with contextlib.ExitStack() as stack:
-            process = stack.enter_context(emulator.ended(command, environ))
-            with contextlib.suppress(emulator.NotStarted):
-                emulator.wait_for(port, process)
-                if "STREAM_ARN" in environ:
-                    stack.enter_context(emulator.ended([sys.executable, "-m", "local.stream"], environ))
-                if not was_ready:
-                    ready()
-                was_ready = True
-            ended = False
-            while _app_files() == files:
-                if process.poll() is not None and not ended:
-                    ended = True
-                    click.echo("`chalice local` has ended, as said above. Mend a file and it starts again.", err=True)
-                time.sleep(0.3)
-        click.echo("A file has changed: starting again.", err=True)
+    with tempfile.TemporaryDirectory(prefix="tablecast-") as folder:
+        delivery = [sys.executable, "-m", "local.stream", f"{folder}/checkpoint"] if "STREAM_ARN" in environ else []
+        while True:
+            files = _app_files()
+            with contextlib.ExitStack() as stack:
+                process = stack.enter_context(emulator.ended(api, environ))
+                with contextlib.suppress(emulator.NotStarted):
+                    emulator.wait_for(port, process)
+                    if not was_ready:
+                        ready()
+                    was_ready = True
+                delivering: subprocess.Popen[bytes] | None = None
+                ended = False
+                while _app_files() == files:
+                    if process.poll() is not None and not ended:
+                        ended = True
+                        click.echo(
+                            "`chalice local` has ended, as said above. Mend a file and it starts again.", err=True
+                        )
+                    if delivery and not ended and (delivering is None or delivering.poll() is not None):
+                        if delivering:
+                            click.echo("The stream's delivery has ended, and is started again.", err=True)
+                        delivering = stack.enter_context(emulator.ended(delivery, environ))
+                    time.sleep(0.3)
+            click.echo("A file has changed: starting again.", err=True)
 
 
 def _app_files() -> dict[pathlib.Path, int]:

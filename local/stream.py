@@ -1,11 +1,13 @@
-"""`python -m local.stream`: delivers the table's stream to `app.on_change` by the rules Lambda has for it.
+"""`python -m local.stream CHECKPOINT`: delivers the table's stream to `app.on_change` by the rules Lambda has for it.
 
 The shards' records come in order, a shard after its parent, and the same batch again until it succeeds. An iterator
-that has expired is made again behind the last record that was read.
+that has expired is made again behind the last record that was read. CHECKPOINT, a file, tells the next process where to
+go on.
 """
 
 from __future__ import annotations
 
+import pathlib
 import sys
 import time
 from collections.abc import Callable
@@ -27,7 +29,7 @@ Handler = Callable[[dict[str, Any]], object]
 
 @dataclass
 class Shard:
-    """`batch`: read and not yet taken. `after`: the sequence number of the last record that was."""
+    """`batch`: read and not yet taken. `after`: the sequence number of the last record that was read."""
 
     id: str
     parent: str | None
@@ -38,14 +40,18 @@ class Shard:
 
 
 class Delivery:
-    """The stream `arn`, on its way to `handler`. `streams`: a client as `connect` makes it."""
+    """The stream `arn`, on its way to `handler`. `streams`: a client as `connect` makes it. `taken`: the sequence
+    number of the last record of each shard that was taken, before now and from now on."""
 
-    def __init__(self, streams: Any, arn: str, handler: Handler, batch_size: int) -> None:
+    def __init__(
+        self, streams: Any, arn: str, handler: Handler, batch_size: int, taken: dict[str, str] | None = None
+    ) -> None:
         self._streams = streams
         self._arn = arn
         self._handler = handler
         self._batch_size = min(batch_size, MOST_OF_A_READ)
         self._shards: dict[str, Shard] = {}
+        self.taken = {} if taken is None else taken
 
     def turn(self) -> int:
         """Offers a batch of each shard that has one; how many records were taken."""
@@ -61,7 +67,8 @@ class Delivery:
         while True:
             described = self._call("describe_stream", StreamArn=self._arn, **start)["StreamDescription"]
             for shard in described["Shards"]:
-                self._shards.setdefault(shard["ShardId"], Shard(shard["ShardId"], shard.get("ParentShardId")))
+                name = shard["ShardId"]
+                self._shards.setdefault(name, Shard(name, shard.get("ParentShardId"), after=self.taken.get(name)))
             if "LastEvaluatedShardId" not in described:
                 return
             start = {"ExclusiveStartShardId": described["LastEvaluatedShardId"]}
@@ -75,6 +82,7 @@ class Delivery:
             print(f"on_change: {error!r}: the same batch again in a moment", file=sys.stderr, flush=True)
             return 0
         taken, shard.batch = len(shard.batch), []
+        self.taken[shard.id] = shard.after or ""
         return taken
 
     def _read(self, shard: Shard) -> bool:
@@ -117,8 +125,13 @@ def main() -> None:
 
     (source,) = (one for one in app.app.event_sources if isinstance(one, DynamoDBEventConfig))
     context = LambdaContext("on_change", memory_size=512)
+    checkpoint = pathlib.Path(sys.argv[1])
     delivery = Delivery(
-        connect("dynamodbstreams"), source.stream_arn, lambda event: app.on_change(event, context), source.batch_size
+        connect("dynamodbstreams"),
+        source.stream_arn,
+        lambda event: app.on_change(event, context),
+        source.batch_size,
+        orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else None,
     )
     while True:
         try:
@@ -126,7 +139,9 @@ def main() -> None:
         except (BotoCoreError, ClientError) as error:
             print(f"the stream: {error}: once more in a moment", file=sys.stderr, flush=True)
             taken = 0
-        if not taken:
+        if taken:
+            checkpoint.write_bytes(orjson.dumps(delivery.taken))
+        else:
             time.sleep(POLL_SECONDS)
 
 

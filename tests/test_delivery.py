@@ -117,6 +117,20 @@ def test_an_iterator_that_is_no_longer_of_use_is_made_again(table: Table, code: 
     assert taken.batches == batches
 
 
+def test_the_next_delivery_goes_on_behind_what_the_last_one_had_taken(table: Table) -> None:
+    taken = Taken()
+    first = Delivery(table.streams, table.arn, taken, 2)
+    table.put("a", "b", "c", "d")
+    first.turn()
+    taken.failures = 1
+    first.turn()
+    second = Delivery(table.streams, table.arn, taken, 2, orjson.loads(orjson.dumps(first.taken)))
+    second.turn()
+    table.put("e")
+    second.turn()
+    assert taken.batches == [["a", "b"], ["c", "d"], ["c", "d"], ["e"]]
+
+
 def test_another_refusal_is_raised(table: Table) -> None:
     delivery = Delivery(table.streams, table.arn.replace(table.name, "none"), Taken(), 10)
     with pytest.raises(ClientError, match="ResourceNotFound"):

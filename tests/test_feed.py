@@ -128,6 +128,37 @@ def test_a_warm_function_reads_only_what_others_wrote(world: World, calls: list[
     assert len(world.ids()) == 7
 
 
+def test_functions_that_write_side_by_side_look_before_they_write(world: World, calls: list[dict[str, Any]]) -> None:
+    functions = [world.function(), world.function()]
+    for turn in range(8):
+        world.append(world.records(1), functions[turn % 2])
+    # Each is refused once, and then knows that it is not alone.
+    assert [call["operation"] for call in calls].count("TransactWriteItems") == 8 + 2
+    assert [call["operation"] for call in calls[-3:]] == ["GetItem", "Query", "TransactWriteItems"]
+    calls.clear()
+    for _ in range(3):
+        world.append(world.records(1), functions[0])
+    assert [call["operation"] for call in calls] == [
+        *("GetItem", "Query", "TransactWriteItems"),
+        *("GetItem", "TransactWriteItems"),
+        "TransactWriteItems",
+    ]
+
+
+def test_a_reader_asks_for_no_more_entries_than_it_takes_to_fill_its_answer(
+    world: World, calls: list[dict[str, Any]]
+) -> None:
+    for _ in range(30):
+        world.append(world.records(1))
+    world.append(world.records(50))
+    calls.clear()
+    assert len(world.read(0, 20).changes) == 20
+    assert [call["Limit"] for call in calls if call["operation"] == "Query"] == [2, 8, 20]
+    calls.clear()
+    assert len(world.read(30, 20).changes) == 20
+    assert [call["Limit"] for call in calls if call["operation"] == "Query"] == [2]
+
+
 def test_what_comes_again_after_a_day_is_found_without_reading_the_day(
     world: World, calls: list[dict[str, Any]]
 ) -> None:

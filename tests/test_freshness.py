@@ -8,11 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from chalice.test import Client, HTTPResponse
 
 from chalicelib import freshness
 from chalicelib.dynamodb import connect
+from chalicelib.feed import Feed
 from local import sample
 from local.stream import Delivery
 from tests.conftest import Load, put
@@ -150,6 +151,29 @@ def test_another_request_or_another_setting_has_another_tag(live: Live) -> None:
     assert len({tag.partition("-")[0] for tag in tags}) == 2 * len(paths)
 
 
+def test_to_follow_from_the_position_of_an_answer_misses_nothing(live: Live) -> None:
+    # Another function knows of a change that this one, which trusts its head for a while, does not.
+    other = Client(live.function().app, stage_name="local").http
+    assert live.get("/items/a").headers["X-Position"] == "3"
+    live.put("a", mag={"N": "9"})
+    live.deliver()
+    assert other.get("/changes").json_body["next"] == 4
+    old = live.get("/items/a")
+    assert "mag" not in old.json_body
+    missed = other.get(f"/changes?since={old.headers['X-Position']}").json_body["changes"]
+    assert [change["new"]["mag"] for change in missed] == ["9"]
+    live.wait(1)
+    again = live.get("/items/a", If_None_Match=old.headers["ETag"])
+    assert again.headers["X-Position"] == "4"
+    assert live.get("/items/a", 304, If_None_Match=again.headers["ETag"]).headers["X-Position"] == "4"
+    assert "X-Position" in again.headers["Access-Control-Expose-Headers"]
+
+
+def test_whatever_version_a_client_has_may_be_what_it_asks_for(live: Live) -> None:
+    assert live.get("/items/a", 304, If_None_Match="*").body == b""
+    live.get("/items/none", 404, If_None_Match="*")
+
+
 def test_no_cache_goes_around_the_cache(live: Live) -> None:
     tag = live.get("/items/a").headers["ETag"]
     live.put("a", mag={"N": "9"})
@@ -220,14 +244,22 @@ def test_a_feed_made_again_changes_every_tag(live: Live) -> None:
     assert not {tag.partition("-")[0] for tag in tags} & {tag.partition("-")[0] for tag in again}
 
 
-def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(
+    live: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    def timeout(self: Feed) -> None:
+        raise ReadTimeoutError(endpoint_url="here")
+
     live.dynamodb.delete_table(TableName=live.feed)
+    if slow:
+        monkeypatch.setattr(Feed, "head", timeout)
     with caplog.at_level(logging.WARNING, "tablecast"):
         response = live.get("/items/a")
     assert response.json_body["idx"] == "a"
     assert "ETag" not in response.headers
     assert "the feed cannot be read" in caplog.messages[0]
-    assert live.get("/changes", 503).headers["Retry-After"] == "60"
+    assert live.get("/changes", 503).headers["Retry-After"] == ("2" if slow else "60")
 
 
 def test_with_little_time_left_the_head_is_not_asked_for(

@@ -58,6 +58,16 @@ class Run:
     def endpoint(self) -> str:
         return str(re.findall(r"DynamoDB:  (\S+)", self.output)[0])
 
+    def child(self, module: str) -> int:
+        """The process id of the one that runs `module` for this."""
+        found = [
+            int(process.name)
+            for process in pathlib.Path("/proc").glob("[0-9]*")
+            if f" {self.process.pid} " in (process / "stat").read_text() and module in (process / "cmdline").read_text()
+        ]
+        (pid,) = found
+        return pid
+
     def dynamodb(self) -> Any:
         """A client as anybody would make it from what was printed."""
         printed = dict(re.findall(r"(AWS_\w+)=(\S+)", self.output))
@@ -153,9 +163,10 @@ def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
         check_that_changes_are_live(run)
         check_an_emulator_that_is_there(clone, run.endpoint)
         check_that_a_change_is_reloaded(clone, run)
-        # The stream has been delivered from its beginning again, and nothing of it is in the feed twice: there are the
-        # sample, the change above, and what took it back.
+        # Two have delivered the stream, and nothing of it is in the feed twice: there are the sample, the change above,
+        # and what took it back. A delivery that dies is started again.
         assert run.get("/changes")[2]["next"] == 1709
+        os.kill(run.child("local.stream"), signal.SIGKILL)
         run.dynamodb().put_item(TableName="study_test", Item={"idx": {"S": "after"}})
         run.wait_for_position(1710)
         assert [change["key"] for change in run.get("/changes?since=1709")[2]["changes"]] == [{"idx": "after"}]
