@@ -52,7 +52,7 @@ def changes() -> Response:
 if API.feed and SETTINGS.stream_arn:
     FEED = API.feed
 
-    # Chalice takes the stream's ARN when it deploys, and a batch of at most 10,000.
+    # LATEST can miss what is written while the event source is being made; what comes twice, the feed knows.
     @app.on_dynamodb_record(SETTINGS.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON")
     def on_change(event: DynamoDBEvent) -> None:
         FEED.append(changes_of(event.to_dict(), SETTINGS))

@@ -204,6 +204,9 @@ def test_a_change_of_two_images_of_400_kb_is_kept_whole(world: World) -> None:
     small = world.records(2)
     big = [world.records(1, old={"b": {"B": b}}, new={"b": {"B": a}})[0] for a, b in (blobs[:2], blobs[2:])]
     world.append([small[0], *big, small[1]])
+    # Delivered again, to a cold function, it is found across DynamoDB's pages of 1 MB.
+    world.append([small[0], *big, small[1]])
+    assert world.function().head()[0].position == 4
     assert world.ids(0)[:1] == ids(small)[:1]
     changes = world.read(1, 1).changes + world.read(2, 1).changes
     assert [change["new"]["b"]["B"] for change in changes] == [blobs[0], blobs[2]]
