@@ -96,8 +96,8 @@ class Contender:
 @contextlib.contextmanager
 def contender(name: str, environ: Mapping[str, str]) -> Iterator[Contender]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    module, settings = CONTENDERS[name]
-    with emulator.ended([sys.executable, "-m", "bench.worker", module], {**environ, **settings}, **pipes) as process:
+    module, set_beside = CONTENDERS[name]
+    with emulator.ended([sys.executable, "-m", "bench.worker", module], {**environ, **set_beside}, **pipes) as process:
         # All on one core, which is theirs alone as they take turns: cores differ, more so on shared machines.
         if cores := sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []:
             os.sched_setaffinity(process.pid, cores[-1:])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -25,7 +24,7 @@ from chalicelib.problems import MEDIA_TYPE, NO_FEED, Headers, Problem, bad_reque
 from chalicelib.schema import Index
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
-from chalicelib.wire import NOTHING, READERS, PlainItem, TypedItem, picked
+from chalicelib.wire import NOTHING, READERS, PlainItem, TypedItem, iso_time, picked
 
 log = logging.getLogger("tablecast")
 
@@ -147,10 +146,7 @@ class Api:
         since, limit = parameters.parse_changes(_query(request), self.settings)
         if self.feed is None:
             raise Problem(503, NO_FEED)
-        head, cost = self.freshness.head(anew=since is None)
-        if since is not None and since > head.position:
-            # Given out by another function, since this one looked.
-            head, cost = self.freshness.head(anew=True)
+        head, cost = self.freshness.head(anew=since is None, reached=since or 0)
         read, spent = self.feed.read(head.position if since is None else since, limit, head)
         texts: list[orjson.Fragment] = []
         size, following = 0, read.following
@@ -165,8 +161,8 @@ class Api:
 
     def _change(self, change: dict[str, Any]) -> dict[str, Any]:
         """A change as the feed has it, made plain. What ATTRIBUTES has kept in since it was filed stays in too."""
-        at = datetime.fromtimestamp(change["created"], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        plain = {"id": change["id"], "position": change["position"], "at": at, "op": change["op"]}
+        plain = {name: change[name] for name in ("id", "position")}
+        plain |= {"at": iso_time(change["created"]), "op": change["op"]}
         for name in ("key", "new", "old"):
             if name in change:
                 image = stream.published(change[name], change["key"], self.settings.attributes)

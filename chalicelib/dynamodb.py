@@ -30,6 +30,7 @@ _METHODS = {
     "Scan": "scan",
     "TransactWriteItems": "transact_write_items",
 }
+_READS = {"GetItem", "Query", "Scan"}
 _VALUES = {"Key", "ExclusiveStartKey", "ExpressionAttributeValues"}
 
 
@@ -94,7 +95,7 @@ class DynamoDB:
         if self._client is None:
             self._client = connect()
         call = getattr(self._client, _METHODS[operation])
-        if operation != "DescribeTable":
+        if operation in _READS:
             request["ReturnConsumedCapacity"] = "TOTAL"
         sent = {name: _with_bytes(value) if name in _VALUES else value for name, value in request.items()}
         began = self._clock()
@@ -105,15 +106,9 @@ class DynamoDB:
         except orjson.JSONDecodeError as error:
             raise HTTPClientError(error=f"half an answer: {error}") from error
         answer["bytes"] = len(body)
-        return answer, Cost(_read_units(answer), spent)
+        return answer, Cost(float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)), spent)
 
 
 def _with_bytes(values: TypedItem) -> TypedItem:
     """`values` with binary as the bytes that botocore makes base64 of again."""
     return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in values.items()}
-
-
-def _read_units(answer: dict[str, Any]) -> float:
-    consumed = answer.get("ConsumedCapacity")
-    # A transaction's is a list, of what it wrote.
-    return float(consumed.get("CapacityUnits", 0.0)) if isinstance(consumed, dict) else 0.0

@@ -54,7 +54,6 @@ REMEMBERED = 200_000
 ATTEMPTS = 12
 BACKOFF_SECONDS = 1.0
 
-
 _REFUSED = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
@@ -187,7 +186,7 @@ class Feed:
             start = memory.head.position
         else:
             # No entry holds a change that was made after it was written.
-            start = bisect_left(range(head.position), oldest - MARGIN_SECONDS, key=self._written_above)
+            start = self._before(oldest - MARGIN_SECONDS, head.position)
             memory = _Memory(head, oldest)
         found = wanted & memory.created.keys()
         for entry in self._entries(start, head.position, [], bodies=False):
@@ -272,7 +271,7 @@ class Feed:
         for item in self._items(after, upto, names, costs, limit):
             if float(item["expires"]["N"]) <= now:
                 # More of those may follow: TTL takes days to delete them.
-                kept = bisect_left(range(upto), now - RETENTION_SECONDS + 1, key=self._written_above)
+                kept = self._before(now - RETENTION_SECONDS + 1, upto)
                 yield from self._entries(kept, upto, costs, limit, bodies)
                 return
             if bodies:
@@ -312,6 +311,10 @@ class Feed:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
             if limit:
                 request["Limit"] = min(limit, request["Limit"] * GROWTH)
+
+    def _before(self, time: float, upto: int) -> int:
+        """The position, up to `upto`, above which all was written at `time` or later: entries are in order of time."""
+        return bisect_left(range(upto), time, key=self._written_above)
 
     def _written_above(self, position: int) -> float:
         """When the first entry above `position` was written."""

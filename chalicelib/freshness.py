@@ -93,11 +93,12 @@ class Freshness:
         # In an order: that of a set is another in each process.
         self._said = [sorted(v) if isinstance(v, frozenset) else v for v in astuple(settings)]
 
-    def head(self, anew: bool) -> tuple[Head, Cost]:
-        """The feed's head, as a warm function read it up to FRESHNESS_SECONDS ago; `anew`: as it is now."""
+    def head(self, anew: bool, reached: int = 0) -> tuple[Head, Cost]:
+        """The feed's head, as a warm function read it up to FRESHNESS_SECONDS ago; as it is now where `anew`, or where
+        that had not `reached` the position that another function has given out."""
         assert self._feed
         trusted = 0 < self._head_until - self._clock() <= self._settings.freshness_seconds
-        if trusted and not anew:
+        if trusted and not anew and reached <= self._head.position:
             return self._head, Cost()
         head, cost = self._feed.head()
         self._head, self._head_until = head, self._clock() + self._settings.freshness_seconds

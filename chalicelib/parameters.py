@@ -123,14 +123,12 @@ def parse(
     `of_item`: of a request for a single item, which takes no conditions. Problem: one that cannot be answered.
     """
     given: dict[str, Any] = dict.fromkeys(name.removeprefix("_") for name in CONTROLS)
-    given |= {"limit": min(DEFAULT_LIMIT, settings.max_limit), "numbers": settings.numbers, "explain": False}
+    given |= {"limit": _default_limit(settings), "numbers": settings.numbers, "explain": False}
     conditions = list(fixed)
     known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
     for name, texts in query.items():
         if name in known:
-            if len(texts) > 1:
-                raise bad_request(f"{name} is given {len(texts)} times: give it once.")
-            given[name.removeprefix("_")] = CONTROLS[name].read(texts[0], schema, settings)
+            given[name.removeprefix("_")] = CONTROLS[name].read(_once(name, texts), schema, settings)
         elif of_item or (name.startswith("_") and filters.split_name(name)[0] == name):
             hint = "" if of_item else f" (an attribute of that name is asked for as {name[:80]}__eq)"
             raise bad_request(f"{name[:80]!r} is no parameter here{hint}: there are {', '.join(known)}.")
@@ -146,7 +144,15 @@ def parse_changes(query: Query, settings: Settings) -> tuple[int | None, int]:
     for name, texts in query.items():
         if name not in bounds:
             raise bad_request(f"{name[:80]!r} is no parameter of /changes: there are {' and '.join(bounds)}.")
-        if len(texts) > 1:
-            raise bad_request(f"{name} is given {len(texts)} times: give it once.")
-        given[name] = _whole_number(name, texts[0], *bounds[name])
-    return given.get("since"), given.get("limit", min(DEFAULT_LIMIT, settings.max_limit))
+        given[name] = _whole_number(name, _once(name, texts), *bounds[name])
+    return given.get("since"), given.get("limit", _default_limit(settings))
+
+
+def _once(name: str, texts: Sequence[str]) -> str:
+    if len(texts) > 1:
+        raise bad_request(f"{name} is given {len(texts)} times: give it once.")
+    return texts[0]
+
+
+def _default_limit(settings: Settings) -> int:
+    return min(DEFAULT_LIMIT, settings.max_limit)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +72,11 @@ def picked(value: Any, paths: Sequence[tuple[str | int, ...]]) -> Any:
         places = [picked(one, within[place]) for place, one in enumerate(value) if place in within]
         return [one for one in places if one is not NOTHING] or NOTHING
     return NOTHING
+
+
+def iso_time(seconds: float) -> str:
+    """`seconds` since 1970 in UTC, as ISO 8601 with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def number(text: str) -> str:

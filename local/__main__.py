@@ -32,6 +32,9 @@ from local.writes import Numbered, put
 # The tables are made here, whatever the shell names.
 _OURS = {"TABLE_NAME", "FEED_TABLE", "STREAM_ARN"}
 
+# How often the files and the processes are looked at.
+POLL_SECONDS = 0.3
+
 
 class Stop(click.ClickException):
     """One line that says why this cannot go on."""
@@ -81,16 +84,17 @@ def main(
     """
     if writes and table_file:
         raise Stop("--writes changes the sample table: leave out --table-file")
-    rest = {name: value for name, value in os.environ.items() if name not in _OURS}
+    for name in _OURS:
+        os.environ.pop(name, None)
     try:
-        settings.read({**rest, "TABLE_NAME": sample.TABLE["TableName"]})
+        settings.read({**os.environ, "TABLE_NAME": sample.TABLE["TableName"]})
     except settings.SettingError as error:
         raise Stop(str(error)) from None
     definition, items = _table(table_file, partition_key, sort_key)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_reserved(port))
         endpoint = _checked(endpoint_url) if endpoint_url else stack.enter_context(_emulator())
-        environ = {name: value for name, value in emulator.environment(endpoint).items() if name not in _OURS}
+        environ = emulator.environment(endpoint)
         if endpoint_url:
             # Emulators may keep a table an access key and region, so those who have set theirs mean them.
             environ |= {name: os.environ[name] for name in emulator.CREDENTIALS if name in os.environ}
@@ -111,33 +115,46 @@ def _serve(port: int, environ: Mapping[str, str], ready: Callable[[], None]) -> 
     Chalice's own reloader starts again for any file below, a test's or git's too.
     """
     chalice = str(pathlib.Path(sys.executable).with_name("chalice"))
-    api = [chalice, "local", "--stage", "local", "--no-autoreload", "--port", str(port)]
+    command = [chalice, "local", "--stage", "local", "--no-autoreload", "--port", str(port)]
     was_ready = False
     with tempfile.TemporaryDirectory(prefix="tablecast-") as folder:
         delivery = [sys.executable, "-m", "local.stream", f"{folder}/checkpoint"] if "STREAM_ARN" in environ else []
         while True:
             files = _app_files()
             with contextlib.ExitStack() as stack:
-                process = stack.enter_context(emulator.ended(api, environ))
+                api = stack.enter_context(emulator.ended(command, environ))
                 with contextlib.suppress(emulator.NotStarted):
-                    emulator.wait_for(port, process)
+                    emulator.wait_for(port, api)
                     if not was_ready:
                         ready()
                     was_ready = True
-                delivering: subprocess.Popen[bytes] | None = None
-                ended = False
+                if delivery and _going(files, api):
+                    _deliver(files, api, delivery, environ)
+                while _going(files, api):
+                    time.sleep(POLL_SECONDS)
+                if api.poll() is not None:
+                    click.echo("`chalice local` has ended, as said above. Mend a file and it starts again.", err=True)
                 while _app_files() == files:
-                    if process.poll() is not None and not ended:
-                        ended = True
-                        click.echo(
-                            "`chalice local` has ended, as said above. Mend a file and it starts again.", err=True
-                        )
-                    if delivery and not ended and (delivering is None or delivering.poll() is not None):
-                        if delivering:
-                            click.echo("The stream's delivery has ended, and is started again.", err=True)
-                        delivering = stack.enter_context(emulator.ended(delivery, environ))
-                    time.sleep(0.3)
+                    time.sleep(POLL_SECONDS)
             click.echo("A file has changed: starting again.", err=True)
+
+
+def _going(files: dict[pathlib.Path, int], api: subprocess.Popen[bytes]) -> bool:
+    """Whether the API runs, and is of the `files` as they are."""
+    return _app_files() == files and api.poll() is None
+
+
+def _deliver(
+    files: dict[pathlib.Path, int], api: subprocess.Popen[bytes], delivery: list[str], environ: Mapping[str, str]
+) -> None:
+    """Runs the `delivery` of the stream, again where it ends, as long as the `api` is going."""
+    while True:
+        with emulator.ended(delivery, environ) as process:
+            while process.poll() is None:
+                if not _going(files, api):
+                    return
+                time.sleep(POLL_SECONDS)
+        click.echo("The stream's delivery has ended, and is started again.", err=True)
 
 
 def _app_files() -> dict[pathlib.Path, int]:

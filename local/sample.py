@@ -11,11 +11,10 @@ import json
 import pathlib
 import random
 import time
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.wire import TypedItem, typed
+from chalicelib.wire import TypedItem, iso_time, typed
 
 FILE = pathlib.Path(__file__).with_name("earthquakes.json.gz")
 
@@ -70,17 +69,12 @@ def items() -> list[TypedItem]:
     return [_item(quake) for quake in quakes]
 
 
-def _iso(milliseconds: int) -> str:
-    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return f"{when.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
-
-
 def _item(quake: dict[str, Any]) -> TypedItem:
     properties = quake["properties"]
     for name in COMMA_LISTS:
         properties[name] = {part for part in properties[name].split(",") if part}
     properties["tsunami"] = bool(properties["tsunami"])
-    idx = f"{_iso(properties['time'])}-{quake['id']}"
+    idx = f"{iso_time(properties['time'] / 1000)}-{quake['id']}"
     values = {"idx": idx, "id": quake["id"], "geometry": quake["geometry"], **properties}
     # A key of an index cannot be NULL: the item is without it then, and not in that index.
     return {name: typed(value) for name, value in values.items() if not (value is None and name in TYPES)}
@@ -93,7 +87,7 @@ def change(client: Any, table: str, quakes: list[TypedItem], added: list[TypedIt
     kind = random.choice(("add", "revise", "revise", "withdraw" if added else "add"))
     now = int(time.time() * 1000)
     if kind == "add":
-        idx = f"{_iso(now)}-{quake['net']['S']}{now}"
+        idx = f"{iso_time(now / 1000)}-{quake['net']['S']}{now}"
         new = {**quake, "idx": {"S": idx}, "time": typed(now), "updated": typed(now)}
         client.put_item(TableName=table, Item=new)
         added.append(new)

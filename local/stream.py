@@ -81,9 +81,9 @@ class Delivery:
         except Exception as error:
             print(f"on_change: {error!r}: the same batch again in a moment", file=sys.stderr, flush=True)
             return 0
-        taken, shard.batch = len(shard.batch), []
-        self.taken[shard.id] = shard.after or ""
-        return taken
+        taken, shard.batch = shard.batch, []
+        self.taken[shard.id] = taken[-1]["dynamodb"]["SequenceNumber"]
+        return len(taken)
 
     def _read(self, shard: Shard) -> bool:
         """Reads the next batch; whether there is one."""

@@ -21,6 +21,7 @@ from chalicelib.feed import Feed
 from chalicelib.settings import Settings, read
 from chalicelib.stream import changes_of
 from local import sample
+from tests.test_stream import record
 
 COUNTER = itertools.count()
 SHARDS, FUNCTIONS, ITEMS = 3, 4, 2
@@ -131,19 +132,9 @@ class Deliveries(RuleBasedStateMachine):
         shard = self.shards[number]
         for _ in range(6):
             version = next(self.versions)
-            key = {"id": {"S": f"{number}-{version % ITEMS}"}}
-            shard.records.append(
-                {
-                    "eventID": f"{version:032x}",
-                    "eventName": "MODIFY",
-                    "eventSourceARN": f"arn:aws:dynamodb:us-east-1:1:table/{self.settings.table_name}/stream/now",
-                    "dynamodb": {
-                        "Keys": key,
-                        "NewImage": {**key, "version": {"N": str(version)}},
-                        "ApproximateCreationDateTime": int(self.now),
-                    },
-                }
-            )
+            key = f"{number}-{version % ITEMS}"
+            new = {"version": {"N": str(version)}}
+            shard.records.append(record(key, self.settings.table_name, int(self.now), new=new))
 
     @rule(
         number=st.integers(0, SHARDS - 1),
@@ -224,8 +215,8 @@ class Deliveries(RuleBasedStateMachine):
         assert [change["position"] for change in self.seen] == list(range(1, written + 1))
         assert len({change["id"] for change in self.seen}) == written
         for number, shard in enumerate(self.shards):
-            mine = [change["id"] for change in self.seen if change["key"]["id"]["S"].startswith(f"{number}-")]
-            assert mine == [record["eventID"] for record in shard.records]
+            mine = [change["id"] for change in self.seen if change["key"]["idx"]["S"].startswith(f"{number}-")]
+            assert mine == [one["eventID"] for one in shard.records]
         everything, _ = self.read.read(0, written + 1, self.read.head()[0])
         assert everything.changes == self.seen
 
