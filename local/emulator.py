@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -75,9 +76,10 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def serve() -> None:
-    """MiniStack 1.5.33, with DynamoDB's behaviour in two places where it has another."""
+    """MiniStack 1.5.33, with AWS's behaviour in some places where it has another."""
     # Imported here: it sets up logging for the whole process.
     from ministack import app
+    from ministack.services import apigateway_v1 as gateway
     from ministack.services import dynamodb
 
     trimmed = dynamodb._apply_index_projection
@@ -100,6 +102,31 @@ def serve() -> None:
 
     dynamodb._apply_index_projection = projected
     dynamodb._ExprEval._fn_begins_with = starts
+
+    imported = gateway._import_rest_api
+    handled = gateway.handle_request
+
+    def import_rest_api(document: dict[str, Any], *more: Any) -> Any:
+        # A document's answers of API Gateway's own are its too.
+        api = imported(document, *more)
+        for kind, answer in document.get("x-amazon-apigateway-gateway-responses", {}).items():
+            gateway._put_gateway_response(api, kind, answer)
+        return api
+
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        # ImportRestApi and PutRestApi, as `chalice deploy` calls them, read the document they are given.
+        api = path.removeprefix("/restapis").strip("/")
+        if "mode" not in query or "/" in api:
+            return await handled(method, path, headers, body, query)
+        made = import_rest_api(json.loads(body))
+        if method == "PUT":
+            for store in (gateway._resources, gateway._gateway_responses):
+                store[api] = store[made]
+            gateway._delete_rest_api(made)
+        return gateway._get_rest_api(api or made)
+
+    gateway._import_rest_api = import_rest_api
+    gateway.handle_request = handle_request
     app.main()
 
 
