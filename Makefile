@@ -1,9 +1,10 @@
 PYTHON ?= python3
 PORT ?= 8000
+STAGE ?= dev
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean setup
+.PHONY: help run test check bench package deploy clean setup
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
@@ -22,8 +23,16 @@ check: setup ## ruff and mypy --strict
 bench: setup ## this project and its peers, side by side in one run
 	@$(VENV)/python -m bench
 
+deploy: setup ## to AWS with chalice deploy: make deploy TABLE=orders (docs/deploy.md)
+	$(VENV)/python -m infra --stage $(STAGE) $(if $(TABLE),--table $(TABLE))
+	$(VENV)/chalice deploy --stage $(STAGE)
+	$(VENV)/python -m infra --stage $(STAGE) --finish
+
+package: setup ## a zip and a CloudFormation template that deploys it, in out/ (docs/deploy.md)
+	$(VENV)/chalice package --stage stack --merge-template infra/template.json out
+
 clean: ## takes away all that these commands made
-	rm -rf .venv .venv.lock .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv.lock out .chalice/deployments .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

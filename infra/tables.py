@@ -96,10 +96,10 @@ def make_published(client: Any, wanted: Wanted, table: Description | None, stage
     if table is None:
         assert wanted.keys
         table_class = wanted.table_class or "STANDARD"
-        definition = _definition(name, wanted.keys) | {"StreamSpecification": stream, "TableClass": table_class}
+        made = definition(name, wanted.keys) | {"StreamSpecification": stream, "TableClass": table_class}
         act(
             f"make the table {name}: keys {shown(wanted.keys)}, {table_class}, on demand, stream {view}",
-            lambda: _make(client, definition, stage),
+            lambda: _make(client, made, stage),
         )
     else:
         if not _streams(table):
@@ -126,7 +126,7 @@ def make_feed(client: Any, name: str, table: Description | None, stage: str, act
     if table is None:
         act(
             f"make the table {name} for the change feed, on demand",
-            lambda: _make(client, _definition(name, FEED_KEYS), stage),
+            lambda: _make(client, definition(name, FEED_KEYS), stage),
         )
     if table is None or _expiry(client, name)["TimeToLiveStatus"] not in ("ENABLED", "ENABLING"):
         expiry = {"Enabled": True, "AttributeName": FEED_EXPIRY}
@@ -148,7 +148,8 @@ def take_table(client: Any, name: str, table: Description | None, stage: str, ac
         act(f"turn off the stream of {name}", lambda: _turn_off(client, table))
 
 
-def _definition(name: str, keys: Mapping[str, str]) -> dict[str, Any]:
+def definition(name: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters of CreateTable for a table with `keys`, the partition key first."""
     kinds = zip(keys, ("HASH", "RANGE"), strict=False)
     return {
         "TableName": name,

@@ -37,10 +37,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """The URL of an emulator that runs as long as this context. NotStarted: it could not be started."""
+def running(**settings: str) -> Iterator[str]:
+    """The URL of an emulator that runs as long as this context, under MiniStack's `settings`. NotStarted: it could not
+    be started."""
     port = free_port()
-    environ = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR"}
+    environ = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", **settings}
     with ended([sys.executable, "-m", "local.emulator"], environ, stdout=subprocess.DEVNULL) as process:
         wait_for(port, process)
         yield f"http://127.0.0.1:{port}"

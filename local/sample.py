@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.wire import TypedItem, iso_time, typed
+from infra.tables import FEED_KEYS, definition
 
 FILE = pathlib.Path(__file__).with_name("earthquakes.json.gz")
 
@@ -46,18 +47,7 @@ TABLE: dict[str, Any] = {
 
 def feed_table(name: str) -> dict[str, Any]:
     """Parameters of CreateTable for the change feed (docs/feed.md)."""
-    return {
-        "TableName": name,
-        "KeySchema": [
-            {"AttributeName": "feed", "KeyType": "HASH"},
-            {"AttributeName": "position", "KeyType": "RANGE"},
-        ],
-        "AttributeDefinitions": [
-            {"AttributeName": "feed", "AttributeType": "S"},
-            {"AttributeName": "position", "AttributeType": "N"},
-        ],
-        "BillingMode": "PAY_PER_REQUEST",
-    }
+    return definition(name, FEED_KEYS)
 
 
 COMMA_LISTS = ("ids", "sources", "types")

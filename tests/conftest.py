@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import pathlib
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -16,6 +19,8 @@ from hypothesis import HealthCheck, settings
 
 from chalicelib.dynamodb import Cost, DynamoDB
 from local import emulator, sample, writes
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False)
@@ -50,6 +55,16 @@ def quakes(dynamodb: Any) -> list[dict[str, Any]]:
     dynamodb.create_table(**sample.TABLE)
     put(dynamodb, sample.TABLE["TableName"], items)
     return items
+
+
+def copy_of_files(to: pathlib.Path) -> pathlib.Path:
+    """`to`, with the project's files as git has them."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+    return to
 
 
 Load = Callable[..., ModuleType]

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,21 +21,14 @@ import boto3
 import pytest
 
 from local import emulator
+from tests.conftest import copy_of_files
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SECONDS = 60
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The project's files as git has them, in a folder of their own."""
-    to = tmp_path_factory.mktemp("clone")
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
-        if (ROOT / name).exists():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, to / name)
-    return to
+    return copy_of_files(tmp_path_factory.mktemp("clone"))
 
 
 class Run:

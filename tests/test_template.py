@@ -1,0 +1,88 @@
+"""The template that `make package` makes: linted with all parameters that docs/deploy.md names."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from infra import policies, template
+from infra.policies import Place
+from tests.conftest import ROOT, copy_of_files
+
+BIN = pathlib.Path(sys.executable).parent
+DOCS = (ROOT / "docs/deploy.md").read_text()
+COMBINATIONS = [row.split("|")[2].strip().strip("`") for row in DOCS.splitlines() if re.match(r"\| .*=.*\|$", row)]
+HERE = Place("aws", "*", "*")
+
+
+@pytest.fixture(scope="module")
+def merged(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = copy_of_files(tmp_path_factory.mktemp("template"))
+    command = [f"{BIN}/chalice", "package", "--stage", "stack", "--merge-template", "infra/template.json", "out"]
+    environ = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
+    subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)
+    return folder / "out/sam.json"
+
+
+def test_the_docs_name_every_parameter() -> None:
+    told = "TableName=study_test PartitionKey=idx " + DOCS
+    assert [name for name in template.PARAMETERS if f"{name}=" not in told] == ["PartitionKeyType"]
+    assert len(COMBINATIONS) >= 10
+
+
+@pytest.mark.parametrize("combination", ["", *COMBINATIONS])
+def test_the_template_is_clean_with(merged: pathlib.Path, combination: str) -> None:
+    parameters = ["--parameters", *combination.split()] if combination else []
+    command = [f"{BIN}/cfn-lint", "--regions", "us-east-1", "--template", str(merged), *parameters]
+    linted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    (policy,) = template.RESOURCES[role]["Properties"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_both_ways_give_the_same_rights() -> None:
+    ways = {
+        "ApiHandlerRole": policies.reader(HERE, "function", "table", "feed"),
+        "OnChangeRole": policies.handler(HERE, "function", "table", "feed", "queue"),
+    }
+    for role, ours in ways.items():
+        *theirs, tracing = statements(role)
+        assert [one["Action"] for one in theirs] == [one["Action"] for one in ours]
+        assert tracing["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+
+
+@pytest.mark.parametrize("function", ["", "-on_change"])
+def test_the_policies_of_a_fresh_clone_are_those_of_the_sample_in_any_account(function: str) -> None:
+    names = (f"tablecast-dev{function}", "study_test", "study_test-dev-feed")
+    queue = "tablecast-dev-failed-changes"
+    ours = policies.handler(HERE, *names, queue) if function else policies.reader(HERE, *names)
+    committed = json.loads((ROOT / f".chalice/policy-dev{function}.json").read_text())
+    assert committed == {"Version": "2012-10-17", "Statement": ours}
+
+
+def test_lambda_may_do_in_the_handlers_name_what_it_has_to() -> None:
+    """What Lambda's poller calls with the function's role: the policies of the same purpose in AWS SAM."""
+    import samtranslator
+
+    file = pathlib.Path(samtranslator.__file__).parent / "policy_templates_data/policy_templates.json"
+    templates = json.loads(file.read_text())["Templates"]
+    stream, feed, queue, logs = policies.handler(HERE, "function", "table", "feed", "queue")
+    needed = templates["DynamoDBStreamReadPolicy"]["Definition"]["Statement"]
+    assert stream["Action"] == sorted(action for statement in needed for action in statement["Action"])
+    assert stream["Resource"] == "arn:aws:dynamodb:*:*:table/table/stream/*"
+    (sending,) = templates["SQSSendMessagePolicy"]["Definition"]["Statement"]
+    assert sending["Action"] == [f"{queue['Action'][0]}*"]
+    # AWSLambdaBasicExecutionRole, less the right to make the group, which is there before the function.
+    assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert feed["Resource"] == "arn:aws:dynamodb:*:*:table/feed"
