@@ -74,6 +74,7 @@ class Invocations(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         event = self.server.events.get()
         self.send_response(200)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Lambda-Runtime-Aws-Request-Id", "request-1")
         self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() * 1000) + 29_000))
         self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:f")
