@@ -51,7 +51,7 @@ def handler(place: Place, function: str, table: str, feed: str, queue: str) -> l
 
 
 def _logs(place: Place, function: str) -> Statement:
-    # The group itself is made by `chalice deploy`, for log_retention_in_days.
+    # Less than Lambda's usual: the group is there before the function is (others.py).
     group = place.arn("logs", f"log-group:/aws/lambda/{function}:*")
     return _allow("WriteLogs", group, "logs:CreateLogStream", "logs:PutLogEvents")
 

@@ -41,7 +41,9 @@ def running(**settings: str) -> Iterator[str]:
     """The URL of an emulator that runs as long as this context, under MiniStack's `settings`. NotStarted: it could not
     be started."""
     port = free_port()
-    environ = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", **settings}
+    # Functions that run in it have its environment: nothing there may lead them to another AWS.
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ = {**rest, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", **settings}
     with ended([sys.executable, "-m", "local.emulator"], environ, stdout=subprocess.DEVNULL) as process:
         wait_for(port, process)
         yield f"http://127.0.0.1:{port}"
@@ -81,7 +83,8 @@ def serve() -> None:
     # Imported here: it sets up logging for the whole process.
     from ministack import app
     from ministack.services import apigateway_v1 as gateway
-    from ministack.services import dynamodb
+    from ministack.services import cloudwatch_logs as logs
+    from ministack.services import dynamodb, lambda_svc
 
     trimmed = dynamodb._apply_index_projection
     begins_with = dynamodb._ExprEval._fn_begins_with
@@ -126,6 +129,14 @@ def serve() -> None:
             gateway._delete_rest_api(made)
         return gateway._get_rest_api(api or made)
 
+    logged = lambda_svc._emit_lambda_logs
+
+    def emit_lambda_logs(function: dict[str, Any], *what: Any, **more: Any) -> None:
+        # Our functions may not make a log group: what they say after theirs is deleted goes nowhere.
+        if function["config"]["LoggingConfig"]["LogGroup"] in logs._log_groups:
+            logged(function, *what, **more)
+
+    lambda_svc._emit_lambda_logs = emit_lambda_logs
     gateway._import_rest_api = import_rest_api
     gateway.handle_request = handle_request
     app.main()
