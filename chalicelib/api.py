@@ -13,18 +13,17 @@ from botocore.exceptions import ClientError
 from chalice import CORSConfig, Response
 from chalice.app import Request
 
-from chalicelib import cursor, filters, parameters, stream
+from chalicelib import cursor, explorer, filters, openapi, parameters, stream
 from chalicelib.dynamodb import CALL_SECONDS, Cost, DynamoDB
 from chalicelib.feed import Feed
 from chalicelib.filters import OPERATORS, Condition
 from chalicelib.freshness import Freshness, Version, answer, is_of, same_body, tags
-from chalicelib.parameters import CONTROLS, Query
+from chalicelib.parameters import Query
 from chalicelib.planner import Plan, Question, plan_item, plan_items
 from chalicelib.problems import MEDIA_TYPE, NO_FEED, Headers, Problem, bad_request, index_is_gone, problem_of
-from chalicelib.schema import Index
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
-from chalicelib.wire import NOTHING, READERS, PlainItem, TypedItem, iso_time, picked
+from chalicelib.wire import READERS, PlainItem, TypedItem, iso_time, picked
 
 log = logging.getLogger("tablecast")
 
@@ -59,7 +58,7 @@ def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
     @functools.wraps(view)
     def answer(api: Api, request: Request, *segments: str) -> Response:
         try:
-            return view(api, request, *segments)
+            response = view(api, request, *segments)
         except Exception as error:
             request_id = _context(request).aws_request_id
             problem = problem_of(error, request_id)
@@ -67,7 +66,11 @@ def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
                 log.error("%s: %s", request_id, problem.detail, exc_info=error)
             if isinstance(error, ClientError) and error.response["Error"].get("Code") in OUTDATED:
                 api.table.forget_schema()
-            return Response(problem.body, problem.headers, problem.status)
+            response = Response(problem.body, problem.headers, problem.status)
+        # Lets pages of that origin read Server-Timing, and whether an answer came whole or as a 304 (Resource Timing).
+        response.headers["Timing-Allow-Origin"] = api.settings.allow_origin
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
     return answer
 
@@ -83,39 +86,10 @@ class Api:
 
     @_answers
     def root(self, request: Request) -> Response:
-        """What there is to ask: the table, its keys and indexes, operators, parameters and links."""
-        schema, published = self.table.schema(), self.settings.attributes
-
-        def key(name: str | None) -> dict[str, str] | None:
-            return None if name is None else {"name": name, "type": schema.types[name]}
-
-        def keys(index: Index) -> dict[str, Any]:
-            return {"partition": key(index.partition), "sort": key(index.sort)}
-
-        return _json(
-            {
-                "table": schema.name,
-                "keys": keys(schema.table),
-                "indexes": [
-                    {
-                        "name": index.name,
-                        "kind": index.kind,
-                        **keys(index),
-                        "holds": index.holds and sorted(index.holds),
-                    }
-                    for index in schema.indexes
-                ],
-                "attributes": published and sorted(published.union(schema.table.keys)),
-                "operators": {operator.key: operator.words for operator in OPERATORS.values()},
-                "parameters": {name: control.words for name, control in CONTROLS.items()},
-                "links": {
-                    "items": "items",
-                    **({"changes": "changes"} if self.feed else {}),
-                    "item": "/".join(("items", *(f"{{{name}}}" for name in schema.table.keys))),
-                },
-            },
-            {},
-        )
+        """The explorer for a browser; else what there is to ask, as JSON."""
+        if explorer.is_asked_for(request.headers.get("Accept", "")):
+            return explorer.page(request.headers.get("If-None-Match", ""))
+        return _json(openapi.description(self.table.schema(), self.settings), {"Vary": "Accept"})
 
     @_answers
     def items(self, request: Request) -> Response:
@@ -143,15 +117,16 @@ class Api:
     @_answers
     def changes(self, request: Request) -> Response:
         """The changes after a position, and the position to go on from."""
-        since, limit = parameters.parse_changes(_query(request), self.settings)
+        asked = parameters.parse_changes(_query(request), self.settings)
+        since = asked.since
         if self.feed is None:
             raise Problem(503, NO_FEED)
         head, cost = self.freshness.head(anew=since is None, reached=since or 0)
-        read, spent = self.feed.read(head.position if since is None else since, limit, head)
+        read, spent = self.feed.read(head.position if since is None else since, asked.limit, head)
         texts: list[orjson.Fragment] = []
         size, following = 0, read.following
         for change in read.changes:
-            text = orjson.dumps(self._change(change))
+            text = orjson.dumps(self._change(change, "typed" if asked.typed else self.settings.numbers))
             size += len(text)
             if texts and size > MAX_BODY_BYTES:
                 following = change["position"] - 1
@@ -159,14 +134,14 @@ class Api:
             texts.append(orjson.Fragment(text))
         return _json({"changes": texts, "next": following, "more": following < head.position}, _cost(cost + spent))
 
-    def _change(self, change: dict[str, Any]) -> dict[str, Any]:
-        """A change as the feed has it, made plain. What ATTRIBUTES has kept in since it was filed stays in too."""
+    def _change(self, change: dict[str, Any], form: str) -> dict[str, Any]:
+        """A change of the feed in a `form` of `READERS`. What ATTRIBUTES keeps in since it was filed stays in."""
         plain = {name: change[name] for name in ("id", "position")}
         plain |= {"at": iso_time(change["created"]), "op": change["op"]}
         for name in ("key", "new", "old"):
             if name in change:
                 image = stream.published(change[name], change["key"], self.settings.attributes)
-                plain[name] = READERS[self.settings.numbers](image)
+                plain[name] = READERS[form](image)
         return plain
 
     def _list(self, request: Request, fixed: tuple[Condition, ...]) -> Response:
@@ -186,7 +161,7 @@ class Api:
                 cost += page.cost
                 following = cursor.encode(page.following, plan.start_keys, plan.identity) if page.following else None
                 next_page = _next(query, following) if following else None
-                items = [_plain(item, asked.numbers, plan) for item in page.items]
+                items = [_shown(item, asked.form, plan) for item in page.items]
                 body = orjson.dumps({"items": items, "count": len(items), "next": next_page})
                 if len(body) <= MAX_BODY_BYTES or len(items) == 1:
                     return body, next_page, cost
@@ -243,7 +218,7 @@ class Api:
             if not page.items:
                 shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())
                 raise Problem(404, f"There is no item with {shown}.")
-            return orjson.dumps(_plain(page.items[0], asked.numbers, plan)), None, page.cost
+            return orjson.dumps(_shown(page.items[0], asked.form, plan)), None, page.cost
 
         return self._fresh(request, query, plan, read)
 
@@ -291,14 +266,13 @@ def _query(request: Request) -> Query:
     return {} if given is None else {name: given.getlist(name) for name in given}
 
 
-def _plain(item: TypedItem, numbers: str, plan: Plan) -> PlainItem:
-    plain = READERS[numbers](item)
+def _shown(item: TypedItem, form: str, plan: Plan) -> PlainItem:
     for name in plan.strip:
-        plain.pop(name, None)
+        item.pop(name, None)
     for name, paths in plan.narrow.items():
-        if name in plain and (kept := picked(plain.pop(name), paths)) is not NOTHING:
-            plain[name] = kept
-    return plain
+        if name in item and (kept := picked(item.pop(name), paths)):
+            item[name] = kept
+    return READERS[form](item)
 
 
 def _decoded(segment: str) -> str:

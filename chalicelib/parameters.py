@@ -39,7 +39,13 @@ class Parameters:
     index: str | None
     consistent: bool | None
     numbers: str
+    typed: bool
     explain: bool
+
+    @property
+    def form(self) -> str:
+        """The key of `wire.READERS` that gives items as they are asked for."""
+        return "typed" if self.typed else self.numbers
 
 
 def _whole_number(name: str, text: str, least: int, most: int) -> int:
@@ -79,16 +85,18 @@ def _index(text: str, schema: TableSchema, settings: Settings) -> str:
     return text
 
 
+def _word(name: str, text: str, words: Mapping[str, Any]) -> Any:
+    if text not in words:
+        raise bad_request(f"{name} is {text[:80]!r}: it takes {' or '.join(words)}.")
+    return words[text]
+
+
+FLAG = {"true": True, "false": False}
+NUMBERS = {"string": "string", "number": "number"}
+
+
 def _one_of(name: str, words: Mapping[str, Any]) -> Callable[[str, TableSchema, Settings], Any]:
-    def read(text: str, schema: TableSchema, settings: Settings) -> Any:
-        if text not in words:
-            raise bad_request(f"{name} is {text[:80]!r}: it takes {' or '.join(words)}.")
-        return words[text]
-
-    return read
-
-
-_FLAG = {"true": True, "false": False}
+    return lambda text, schema, settings: _word(name, text, words)
 
 
 @dataclass(frozen=True)
@@ -107,11 +115,10 @@ CONTROLS = {
     "_sort": Control("the attribute to sort by, with - before it for the last first", _sort),
     "_fields": Control("the attributes to answer with, a comma list", _fields, of_item=True),
     "_index": Control("the index to read; what it does not hold is left out", _index),
-    "_consistent": Control("whether to read what was written last", _one_of("_consistent", _FLAG), of_item=True),
-    "_numbers": Control(
-        "numbers as string or number", _one_of("_numbers", {"string": "string", "number": "number"}), of_item=True
-    ),
-    "_explain": Control("true: the plan and its reasons, nothing read", _one_of("_explain", _FLAG), of_item=True),
+    "_consistent": Control("whether to read what was written last", _one_of("_consistent", FLAG), of_item=True),
+    "_numbers": Control("numbers as string or number", _one_of("_numbers", NUMBERS), of_item=True),
+    "_typed": Control("true: each value with its type, as DynamoDB writes it", _one_of("_typed", FLAG), of_item=True),
+    "_explain": Control("true: the plan and its reasons, nothing read", _one_of("_explain", FLAG), of_item=True),
 }
 
 
@@ -123,7 +130,7 @@ def parse(
     `of_item`: of a request for a single item, which takes no conditions. Problem: one that cannot be answered.
     """
     given: dict[str, Any] = dict.fromkeys(name.removeprefix("_") for name in CONTROLS)
-    given |= {"limit": _default_limit(settings), "numbers": settings.numbers, "explain": False}
+    given |= {"limit": default_limit(settings), "numbers": settings.numbers, "typed": False, "explain": False}
     conditions = list(fixed)
     known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
     for name, texts in query.items():
@@ -137,15 +144,42 @@ def parse(
     return Parameters(conditions=tuple(conditions), **given)
 
 
-def parse_changes(query: Query, settings: Settings) -> tuple[int | None, int]:
-    """`since`, None where it is not given, and `limit`, of a request for changes."""
-    given: dict[str, int] = {}
-    bounds = {"since": (0, LATEST_POSITION), "limit": (1, settings.max_limit)}
+@dataclass(frozen=True)
+class ChangesParameters:
+    """What a request for changes asks. `since`: None where it asks for the position of now."""
+
+    since: int | None
+    limit: int
+    typed: bool
+
+
+# parameter of /changes -> words for people, and what reads its text
+CHANGES_CONTROLS: dict[str, tuple[str, Callable[[str, Settings], Any]]] = {
+    "since": (
+        "the position whose later changes to tell; 0 for all that are kept. Left out: none, and the position of now",
+        lambda text, settings: _whole_number("since", text, 0, LATEST_POSITION),
+    ),
+    "limit": (
+        "the most changes in one answer",
+        lambda text, settings: _whole_number("limit", text, 1, settings.max_limit),
+    ),
+    "typed": (
+        "true: each value with its type, as DynamoDB writes it",
+        lambda text, settings: _word("typed", text, FLAG),
+    ),
+}
+
+
+def parse_changes(query: Query, settings: Settings) -> ChangesParameters:
+    """Problem: one that cannot be answered."""
+    given: dict[str, Any] = {"since": None, "limit": default_limit(settings), "typed": False}
     for name, texts in query.items():
-        if name not in bounds:
-            raise bad_request(f"{name[:80]!r} is no parameter of /changes: there are {' and '.join(bounds)}.")
-        given[name] = _whole_number(name, _once(name, texts), *bounds[name])
-    return given.get("since"), given.get("limit", _default_limit(settings))
+        if name not in CHANGES_CONTROLS:
+            known = ", ".join(CHANGES_CONTROLS)
+            raise bad_request(f"{name[:80]!r} is no parameter of /changes: there are {known}.")
+        _, read = CHANGES_CONTROLS[name]
+        given[name] = read(_once(name, texts), settings)
+    return ChangesParameters(**given)
 
 
 def _once(name: str, texts: Sequence[str]) -> str:
@@ -154,5 +188,5 @@ def _once(name: str, texts: Sequence[str]) -> str:
     return texts[0]
 
 
-def _default_limit(settings: Settings) -> int:
+def default_limit(settings: Settings) -> int:
     return min(DEFAULT_LIMIT, settings.max_limit)

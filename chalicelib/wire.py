@@ -21,7 +21,6 @@ TypedItem = dict[str, Attribute]
 PlainItem = dict[str, Any]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
-NOTHING = object()
 
 MAX_DIGITS, MIN_EXPONENT, MAX_EXPONENT = 38, -130, 125
 
@@ -52,26 +51,32 @@ def reader(numbers: str) -> Callable[[TypedItem], PlainItem]:
     return item
 
 
-READERS = {numbers: reader(numbers) for numbers in ("string", "number")}
+READERS: dict[str, Callable[[TypedItem], PlainItem]] = {
+    "string": reader("string"),
+    "number": reader("number"),
+    "typed": lambda item: item,
+}
 
 
-def picked(value: Any, paths: Sequence[tuple[str | int, ...]]) -> Any:
-    """What a ProjectionExpression of `paths` leaves of a plain `value`, NOTHING where it leaves none of it.
+def picked(attribute: Attribute, paths: Sequence[tuple[str | int, ...]]) -> Attribute | None:
+    """What a ProjectionExpression of `paths` leaves of `attribute`, None where it leaves none of it.
 
     A list keeps the elements asked for, in their order.
     """
     if () in paths:
-        return value
+        return attribute
     within: dict[str | int, list[tuple[str | int, ...]]] = {}
     for step, *rest in paths:
         within.setdefault(step, []).append(tuple(rest))
-    if isinstance(value, dict):
-        kept = {name: picked(value[name], within[name]) for name in value if name in within}
-        return {name: one for name, one in kept.items() if one is not NOTHING} or NOTHING
-    if isinstance(value, list):
+    ((kind, value),) = attribute.items()
+    kept: Any = None
+    if kind == "M":
+        parts = {name: picked(value[name], within[name]) for name in value if name in within}
+        kept = {name: part for name, part in parts.items() if part}
+    elif kind == "L":
         places = [picked(one, within[place]) for place, one in enumerate(value) if place in within]
-        return [one for one in places if one is not NOTHING] or NOTHING
-    return NOTHING
+        kept = [place for place in places if place]
+    return {kind: kept} if kept else None
 
 
 def iso_time(seconds: float) -> str:

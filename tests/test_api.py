@@ -71,7 +71,8 @@ def test_the_root_describes_the_table(quakes: Any, get: Get) -> None:
         "holds": None,
     }
     assert described["links"] == {"items": "items", "item": "items/{idx}"}
-    assert described["operators"]["gte"] == "is at least"
+    assert described["operators"]["startswith"] == {"words": "starts with", "keys": ["B", "S"]}
+    assert described["limit"] == {"default": 100, "most": 1000}
 
 
 def test_every_quake_of_a_network_above_five_latest_first(quakes: list[Any], get: Get) -> None:

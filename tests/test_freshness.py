@@ -361,7 +361,7 @@ def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: Live) -> None:
         ("since=9999999999999999", "since is '9999999999999999'"),
         ("limit=0", "limit is '0': it takes a whole number from 1 to 1000"),
         ("limit=1001", "limit is '1001'"),
-        ("_limit=5", "'_limit' is no parameter of /changes: there are since and limit."),
+        ("_limit=5", "'_limit' is no parameter of /changes: there are since, limit, typed."),
         ("since=1&since=2", "since is given 2 times: give it once."),
     ],
 )

@@ -19,7 +19,7 @@ def parsed(query: dict[str, list[str]], of_item: bool = False, **settings: str) 
 
 
 def test_nothing_asked_is_a_hundred_items_of_all_fields() -> None:
-    assert parsed({}) == Parameters((), 100, None, None, None, None, None, "string", False)
+    assert parsed({}) == Parameters((), 100, None, None, None, None, None, "string", False, False)
     assert parsed({}, MAX_LIMIT="7", NUMBERS="number").limit == 7
     assert parsed({}, NUMBERS="number").numbers == "number"
 
@@ -34,6 +34,7 @@ def test_controls_are_read() -> None:
             "_index": ["by_net"],
             "_consistent": ["false"],
             "_numbers": ["number"],
+            "_typed": ["true"],
             "_explain": ["true"],
         }
     )
@@ -47,7 +48,9 @@ def test_controls_are_read() -> None:
         False,
         "number",
         True,
+        True,
     )
+    assert (asked.form, parsed({"_typed": ["false"]}).form) == ("typed", "string")
     assert parsed({"_sort": ["time"]}).sort == Sort("time", False)
     assert parsed({"_fields": ['["a,b", "c"]']}).fields == (("a,b",), ("c",))
     assert parsed({"_fields": ["a.b,a.c[0],a"]}).fields == (("a", "b"), ("a", "c", 0), ("a",))
@@ -101,7 +104,7 @@ def test_a_parameter_that_cannot_be_is_told_what_would_be_right(query: dict[str,
 
 def test_a_single_item_takes_no_conditions() -> None:
     assert parsed({"_fields": ["mag"]}, of_item=True).fields == (("mag",),)
-    with pytest.raises(Problem, match="there are _fields, _consistent, _numbers, _explain"):
+    with pytest.raises(Problem, match="there are _fields, _consistent, _numbers, _typed, _explain"):
         parsed({"mag": ["5"]}, of_item=True)
     with pytest.raises(Problem, match="'_limit' is no parameter here"):
         parsed({"_limit": ["5"]}, of_item=True)

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.wire import NOTHING, READERS, number, picked, typed
+from chalicelib.wire import READERS, number, picked, typed
 
 NUMBERS = st.builds(
     lambda digits, exponent: Decimal(digits).scaleb(exponent - len(str(abs(digits)))),
     st.integers(-(10**37), 10**37),
     st.integers(-80, 80),
 ).filter(lambda value: len(value.as_tuple().digits) <= 38)
+NOTHING = object()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PLAIN = st.recursive(
     st.none() | st.booleans() | TEXT | NUMBERS,
@@ -114,6 +115,7 @@ def test_a_number_that_dynamodb_cannot_keep_is_refused(text: str, why: str) -> N
         ({"x": {"y": 1, "z": 2}, "w": 3}, [("x", "z"), ("w",)], {"x": {"z": 2}, "w": 3}),
         ({"x": 1}, [()], {"x": 1}),
         ({"x": None}, [("x",)], {"x": None}),
+        ({"S": "", "N": 1}, [("S",)], {"S": ""}),
         ([5, 6, 7], [(2,), (0,)], [5, 7]),
         ([{"a": 1}, {"b": 2}], [(0, "b"), (1, "b")], [{"b": 2}]),
         ({"x": 1}, [("gone",)], NOTHING),
@@ -122,7 +124,12 @@ def test_a_number_that_dynamodb_cannot_keep_is_refused(text: str, why: str) -> N
     ],
 )
 def test_what_is_picked_is_what_a_projection_leaves(value: Any, paths: list[Any], kept: Any) -> None:
-    assert picked(value, paths) == kept
+    assert picked(typed(value), paths) == (None if kept is NOTHING else typed(kept))
+
+
+def test_a_typed_item_is_as_dynamodb_has_it() -> None:
+    item: dict[str, Any] = {"a": {"M": {"n": {"N": "1.50"}}}, "b": {"BS": ["AA=="]}, "c": {"NULL": True}}
+    assert READERS["typed"](copy.deepcopy(item)) == item
 
 
 def test_sets_are_typed_by_their_elements() -> None:
