@@ -13,6 +13,7 @@ run: setup ## an embedded DynamoDB with sample data, and the API over it on http
 	@$(VENV)/python -m local --port $(PORT) $(if $(WRITES),--writes $(WRITES))
 
 test: setup ## the tests, with coverage
+	@$(VENV)/python -m scripts.chromium
 	@$(VENV)/python -m pytest
 
 check: setup ## ruff and mypy --strict

@@ -12,7 +12,7 @@ from chalice import Response
 
 FILE = pathlib.Path(__file__).with_name("explorer.html")
 
-_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+_INLINE = re.compile(r"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 def is_asked_for(accept: str) -> bool:
