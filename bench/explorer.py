@@ -25,7 +25,7 @@ SLOWDOWNS = (1, 4)  # Chromium's own: a CPU so many times slower
 PAGES = (100, 1000)
 
 VIEW = "#items?net=us&mag__gte=4.5&_sort=-time"
-PICTURES = {360: ("dark", 780), 2000: ("light", 1100)}
+PICTURES = {360: ("dark", 1300), 2000: ("light", 1000)}  # width -> colours, height
 
 FROM_BYTES_TO_PAINT = """() => {
     const [paint] = performance.getEntriesByName('first-contentful-paint');
@@ -120,13 +120,13 @@ def measure(browser: Browser) -> None:
 
 
 def picture(browser: Browser, folder: pathlib.Path) -> None:
-    with local("--writes", "5") as url:
+    with local("--writes", "20") as url:
         for width, (scheme, height) in PICTURES.items():
             viewport: Any = {"width": width, "height": height}
             with contextlib.closing(browser.new_context(viewport=viewport, color_scheme=scheme)) as context:  # type: ignore[arg-type]
                 page = context.new_page()
                 page.goto(url + VIEW)
-                page.locator("#items [data-mark=changed]").first.wait_for(timeout=120_000)
+                page.locator("#items tr:nth-child(-n + 12)[data-mark]").nth(1).wait_for(timeout=300_000)
                 page.screenshot(path=folder / f"explorer-{width}.png")
                 click.echo(f"{folder}/explorer-{width}.png")
 

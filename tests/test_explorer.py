@@ -163,6 +163,29 @@ def test_a_page_of_another_origin_lists_filters_sorts_and_pages(run: Run, elsewh
     assert shown(visit(copied()), 25) == idx(first)
 
 
+def test_the_page_works_from_a_disk(run: Run, visit: Open) -> None:
+    page = visit(f"file://{explorer.FILE}?api={api(run)}#items?net=us&_sort=-time")
+    assert shown(page, 100) == idx(run.get("/items?net=us&_sort=-time"))
+
+
+def test_the_page_of_an_api_reads_no_other(run: Run, visit: Open) -> None:
+    page = visit(f"{api(run)}?api=http://127.0.0.1:9/")
+    expect(page.get_by_role("alert")).to_contain_text("may only read the API that it came from")
+
+
+def test_what_is_long_is_cut_in_the_table_and_whole_in_the_item(run: Run, visit: Open) -> None:
+    numbers = [f"{n:03}" for n in range(100)]
+    put(run, idx={"S": "long"}, text={"S": "x" * 200_000}, set={"SS": numbers})
+    page = visit(f"{api(run)}#items?idx=long")
+    shown(page, 1)
+    expect(page.locator("#items td.S")).to_have_text("x" * 300 + "…")
+    expect(page.locator("#items td.SS")).to_contain_text("and 80 more")
+    page.get_by_role("link", name="long", exact=True).click()
+    expect(page.get_by_role("dialog").locator("td.S").last).to_have_text("x" * 200_000)
+    assert page.get_by_role("dialog").locator(".chip").all_text_contents() == numbers
+    run.dynamodb().delete_item(TableName=TABLE, Key={"idx": {"S": "long"}})
+
+
 def test_fields_are_chosen_and_the_rows_stay_what_they_are(run: Run, visit: Open) -> None:
     page = visit(api(run))
     shown(page, 100)
@@ -294,9 +317,8 @@ def test_an_open_item_is_followed_too(run: Run, visit: Open) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("There is no such item")
 
 
-def test_a_page_that_fell_behind_reloads_and_says_so(run: Run, visit: Open) -> None:
-    view = "items?net=behind&_sort=time"
-    page = visit(f"{api(run)}#{view}")
+def test_a_page_that_fell_behind_reloads_and_says_so(run: Run, elsewhere: str, visit: Open) -> None:
+    page = visit(from_elsewhere(run, elsewhere, "items?net=behind&_sort=time"))
     expect(page.locator("#following")).to_contain_text("Following")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#following")).to_contain_text("Paused")
