@@ -18,7 +18,8 @@ from infra.policies import Place
 from infra.stage import Stage, Wrong
 
 TYPES = ("S", "N", "B")
-CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
+# CreateDeployment is taken once in 5 seconds of an account, and `chalice deploy` has just called it.
+ATTEMPTS = {"apigateway": 9}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,14 +87,17 @@ def main(
         raise Wrong("--finish and --destroy stand alone: they take --stage and --dry-run")
     there = stage.read(name)
     act = _Act(dry_run)
+    if not dry_run:
+        stage.check_writable()
     with _aws() as aws:
+        there.check_place(aws.place)
         if finish:
             _finish(there, aws, act)
         elif destroy:
             _destroy(there, aws, act)
         else:
             keys = _keys(partition_key, sort_key)
-            published = table or there.environment.get("TABLE_NAME")
+            published = there.environment.get("TABLE_NAME") if table is None else table
             if published is None:
                 raise Wrong(f"stage {name} has no TABLE_NAME: name the --table to publish")
             wanted = tables.Wanted(published, keys, stream_view, table_class, point_in_time_recovery)
@@ -121,10 +125,11 @@ class _Act:
 def _prepare(there: Stage, wanted: tables.Wanted, feed_table: str | None, aws: _AWS, act: _Act) -> None:
     dynamodb, name = aws.client("dynamodb"), wanted.name
     had = there.environment
-    feed = feed_table or there.feed_of(name)
+    feed = there.feed_of(name) if feed_table is None else feed_table
     environment = {"TABLE_NAME": name, "FEED_TABLE": feed}
     stage.checked({key: value for key, value in had.items() if key != "STREAM_ARN"} | environment)
 
+    sources = deployed.sources(aws.client("lambda"), there)
     published, there_feed = tables.described(dynamodb, name), tables.described(dynamodb, feed)
     tables.check_published(wanted, published, aws.where, had.get("STREAM_ARN"))
     tables.check_feed(dynamodb, feed, there_feed)
@@ -139,30 +144,37 @@ def _prepare(there: Stage, wanted: tables.Wanted, feed_table: str | None, aws: _
     others.make_queue(aws.client("sqs"), there.queue, there.name, act)
     for function in (there.function, there.handler):
         others.make_log_group(aws.client("logs"), function, there.name, act)
-    deployed.drop_stale_sources(aws.client("lambda"), there, stream_arn, act)
+    deployed.drop_stale_sources(aws.client("lambda"), there, sources, stream_arn, act)
     environment["STREAM_ARN"] = stream_arn or "(the ARN of the stream that would be made)"
     # config.json last: what it names is there by then.
     written[stage.CONFIG] = there.deployable(environment)
-    for file, text in written.items():
-        if not file.exists() or file.read_text() != text:
-            act(f"write {file}", lambda file=file, text=text: stage.write(file, text))  # type: ignore[misc]
-    if act.acted and not act.dry_run:
+    changed = {file: text for file, text in written.items() if not file.exists() or stage.text_of(file) != text}
+    for file, text in changed.items():
+        act(f"write {file}", lambda file=file, text=text: stage.write(file, text))  # type: ignore[misc]
+    if (left := there.table_of_stream) not in (None, name):
+        click.echo(
+            f"{left} stays, with its stream on, and so does its feed {had.get('FEED_TABLE')}: where nothing else needs "
+            "them, aws dynamodb update-table --stream-specification StreamEnabled=false, and delete-table"
+        )
+    if changed and not act.dry_run:
         click.echo(f"Next: chalice deploy --stage {there.name}, then python -m infra --stage {there.name} --finish")
 
 
 def _finish(there: Stage, aws: _AWS, act: _Act) -> None:
     if others.queue_url(aws.client("sqs"), there.queue) is None:
         raise Wrong(f"there is no queue {there.queue} in {aws.where}: python -m infra --stage {there.name} comes first")
+    deployed.sources(aws.client("lambda"), there)
     deployed.finish_source(aws.client("lambda"), there, aws.place.arn("sqs", there.queue), act)
     deployed.finish_answers(aws.client("apigateway"), there, act)
 
 
 def _destroy(there: Stage, aws: _AWS, act: _Act) -> None:
-    if there.deployed:
+    if there.resources:
         raise Wrong(f"stage {there.name} is deployed: chalice delete --stage {there.name} comes first")
     name = there.environment.get("TABLE_NAME")
     if name is None:
         raise Wrong(f"stage {there.name} has no TABLE_NAME: there is nothing that it would be of")
+    deployed.check_gone(aws.client("lambda"), there)
     if not act.dry_run:
         said = click.prompt(
             f"This takes away what python -m infra made for {name} in {aws.where}.\nThe table's name", err=True
@@ -170,8 +182,11 @@ def _destroy(there: Stage, aws: _AWS, act: _Act) -> None:
         if said != name:
             raise Wrong(f"that is not {name}: nothing is taken away")
     dynamodb = aws.client("dynamodb")
-    for table in (there.feed_of(name), name):
-        tables.take_table(dynamodb, table, tables.described(dynamodb, table), there.name, act)
+    feed, published = there.feed_of(name), tables.described(dynamodb, name)
+    stream_arn = published and published.get("LatestStreamArn")
+    readers = deployed.readers(aws.client("lambda"), stream_arn) if stream_arn else []
+    tables.take_table(dynamodb, feed, tables.described(dynamodb, feed), there.name, act)
+    tables.take_table(dynamodb, name, published, there.name, act, readers)
     others.take_queue(aws.client("sqs"), there.queue, there.name, act)
     for function in (there.function, there.handler):
         others.take_log_group(aws.client("logs"), function, there.name, act)
@@ -190,7 +205,16 @@ class _AWS:
         return f"{self.place.region} of account {self.place.account}"
 
     def client(self, service: str) -> Any:
-        return self.session.client(service, config=CLIENT)
+        return _client(self.session, service)
+
+
+def _client(session: boto3.session.Session, service: str, **more: Any) -> Any:
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS.get(service, 4)}
+    config = Config(connect_timeout=5, read_timeout=30, retries=retries)
+    try:
+        return session.client(service, config=config, **more)
+    except ValueError as error:
+        raise Wrong(f"{error}: AWS_ENDPOINT_URL takes a URL, such as http://127.0.0.1:4566, or is unset") from None
 
 
 @contextlib.contextmanager
@@ -198,7 +222,7 @@ def _aws() -> Iterator[_AWS]:
     """The account and region that the credentials lead to. Wrong: they lead nowhere, or AWS refuses a call."""
     try:
         session = boto3.session.Session()
-        arn = session.client("sts", config=CLIENT, region_name=session.region_name or "").get_caller_identity()["Arn"]
+        arn = _client(session, "sts", region_name=session.region_name or "").get_caller_identity()["Arn"]
         _, partition, _, _, account, _ = arn.split(":", 5)
         yield _AWS(session, Place(partition, session.region_name, account))
     except NoRegionError:
@@ -236,6 +260,9 @@ def run() -> None:
         main(standalone_mode=False)
     except (click.ClickException, Wrong) as error:
         sys.exit(f"tablecast: {error.format_message() if isinstance(error, click.ClickException) else error}")
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+        sys.exit(f"tablecast: {why}. This is run in the project's folder, by one who may write there")
     except (click.Abort, KeyboardInterrupt):
         sys.exit("\ntablecast: stopped; the same command goes on with it")
 

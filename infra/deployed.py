@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from infra.stage import Stage, Wrong
-from infra.tables import Act
+from infra.stage import Stage, Wrong, write
+from infra.tables import Act, waited
 from infra.template import RESOURCES
 
 # Of the event source, beside what `chalice deploy` gives it and where failed changes are told of.
@@ -18,47 +18,79 @@ SOURCE = {
     for name in ("BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds")
 }
 
+Source = Mapping[str, Any]
+
 # API Gateway's own answers.
 ANSWERS: Mapping[str, Mapping[str, Any]] = RESOURCES["RestAPI"]["Properties"]["GatewayResponses"]
 
-WAIT_SECONDS = 120.0
-POLL_SECONDS = 1.0
 
-T = TypeVar("T")
-
-
-def drop_stale_sources(client: Any, stage: Stage, stream_arn: str | None, act: Act) -> None:
-    """Deletes event sources of the handler that `chalice deploy` would trip over: over one that it has not recorded,
-    since it was stopped, it fails; one of a stream that was it leaves there. The next deploy makes them again, from the
-    oldest change that the stream has, and the feed takes each change once."""
-    recorded = stage.resource("dynamodb_event") or {}
+def sources(client: Any, stage: Stage) -> list[Source]:
+    """The event sources of the handler. Wrong: one has been finished by somebody else. It is no leftover of a deploy
+    that was stopped: --finish is for one that Chalice has recorded."""
     try:
-        there = client.get_paginator("list_event_source_mappings").paginate(FunctionName=stage.handler)
-        sources = [source for page in there for source in page["EventSourceMappings"]]
+        pages = client.get_paginator("list_event_source_mappings").paginate(FunctionName=stage.handler)
+        there = [source for page in pages for source in page["EventSourceMappings"]]
     except client.exceptions.ResourceNotFoundException:
-        return
-    for source in sources:
+        return []
+    recorded = stage.recorded("dynamodb_event", "event_uuid")
+    for source in there:
+        finished = (_on_failure(source) or "").endswith(f":{stage.queue}")
+        if finished and source["UUID"] != recorded and source["State"] != "Deleting":
+            raise Wrong(f"stage {stage.name} is deployed from elsewhere: get its {stage.deployed_file} from there")
+    return there
+
+
+def drop_stale_sources(client: Any, stage: Stage, there: list[Source], stream_arn: str | None, act: Act) -> None:
+    """Takes away those of `there` that `chalice deploy` would trip over: one that it has not recorded, since it was
+    stopped, and one of a stream that was; and from its record one that is gone. The next deploy makes it again, from
+    the oldest change that the stream has, and the feed takes each change once."""
+    recorded = stage.recorded("dynamodb_event", "event_uuid")
+    kept = None
+    for source in there:
         uuid = source["UUID"]
-        if recorded.get("event_uuid") != uuid:
+        if uuid != recorded:
             why = "which no finished deploy has recorded"
         elif stream_arn and source["EventSourceArn"] != stream_arn:
             why = "whose stream is not the table's any more"
         else:
+            kept = uuid
             continue
-        act(f"delete the event source {uuid}, {why}", lambda uuid=uuid: _delete_source(client, uuid))  # type: ignore[misc]
+        act(f"delete the event source {uuid}, {why}", lambda source=source: _delete_source(client, source))  # type: ignore[misc]
+    # After the source is gone: a run that was stopped between would leave one that looks like somebody else's.
+    if recorded != kept:
+        text = stage.record_without("dynamodb_event")
+        act(f"take the event source {recorded} out of {stage.deployed_file}", lambda: write(stage.deployed_file, text))
+
+
+def check_gone(client: Any, stage: Stage) -> None:
+    """Wrong: a function of the stage is there."""
+    for function in (stage.function, stage.handler):
+        with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+            client.get_function_configuration(FunctionName=function)
+            raise Wrong(
+                f"the function {function} is deployed, which {stage.deployed_file} does not have: get that file from "
+                f"where it was deployed, or chalice deploy --stage {stage.name}; then chalice delete"
+            )
+
+
+def readers(client: Any, stream_arn: str) -> list[str]:
+    """The functions that read the stream."""
+    pages = client.get_paginator("list_event_source_mappings").paginate(EventSourceArn=stream_arn)
+    there = [source for page in pages for source in page["EventSourceMappings"]]
+    return sorted({source["FunctionArn"].split(":")[6] for source in there if source["State"] != "Deleting"})
 
 
 def finish_source(client: Any, stage: Stage, queue_arn: str, act: Act) -> None:
     """The bounds of the event source, and where it tells of what it gave up."""
-    wanted = {**SOURCE, "DestinationConfig": {"OnFailure": {"Destination": queue_arn}}}
-    uuid = _deployed(stage, "dynamodb_event")["event_uuid"]
+    uuid = _deployed(stage, "dynamodb_event", "event_uuid")
     try:
         source = _settled(client, uuid)
     except client.exceptions.ResourceNotFoundException:
         raise Wrong(
             f"the event source {uuid} of {stage.handler} is gone: chalice deploy --stage {stage.name}"
         ) from None
-    if any(source.get(name) != value for name, value in wanted.items()):
+    if _on_failure(source) != queue_arn or any(source.get(name) != value for name, value in SOURCE.items()):
+        wanted = {**SOURCE, "DestinationConfig": {"OnFailure": {"Destination": queue_arn}}}
         act(
             f"set the event source of {stage.handler}: "
             f"{', '.join(f'{name} {value}' for name, value in SOURCE.items())}, on failure {queue_arn}",
@@ -68,7 +100,7 @@ def finish_source(client: Any, stage: Stage, queue_arn: str, act: Act) -> None:
 
 def finish_answers(client: Any, stage: Stage, act: Act) -> None:
     """CORS for what API Gateway answers by itself. `chalice deploy` takes it away each time."""
-    api = _deployed(stage, "rest_api")["rest_api_id"]
+    api = _deployed(stage, "rest_api", "rest_api_id")
     name = stage.config.get("api_gateway_stage", "api")
     # Told from the deployment and not from the answers: they may be there, and not yet deployed.
     mark = f"tablecast {hashlib.sha256(json.dumps(ANSWERS).encode()).hexdigest()[:16]}"
@@ -97,25 +129,32 @@ def _answer(client: Any, api: str, stage: str, mark: str) -> None:
     client.create_deployment(restApiId=api, stageName=stage, description=mark)
 
 
-def _deployed(stage: Stage, kind: str) -> Mapping[str, str]:
-    resource = stage.resource(kind)
-    if resource is None:
+def _deployed(stage: Stage, kind: str, member: str) -> str:
+    value = stage.recorded(kind, member)
+    if value is None:
         raise Wrong(f"stage {stage.name} has no {kind} deployed: chalice deploy --stage {stage.name} comes first")
-    return resource
+    return value
 
 
-def _settled(client: Any, uuid: str) -> Mapping[str, Any]:
+def _on_failure(source: Source) -> str | None:
+    found: str | None = source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    return found
+
+
+def _settled(client: Any, uuid: str) -> Source:
     """The event source once it is not being made or changed."""
 
-    def look() -> Mapping[str, Any] | None:
-        source: Mapping[str, Any] = client.get_event_source_mapping(UUID=uuid)
+    def look() -> Source | None:
+        source: Source = client.get_event_source_mapping(UUID=uuid)
         return None if source["State"] in ("Creating", "Updating", "Enabling", "Disabling") else source
 
-    return _waited(look, f"the event source {uuid}")
+    return waited(look, f"the event source {uuid}")
 
 
-def _delete_source(client: Any, uuid: str) -> None:
-    client.delete_event_source_mapping(UUID=uuid)
+def _delete_source(client: Any, source: Source) -> None:
+    uuid = source["UUID"]
+    if source["State"] != "Deleting":
+        client.delete_event_source_mapping(UUID=uuid)
 
     def look() -> bool:
         try:
@@ -124,13 +163,4 @@ def _delete_source(client: Any, uuid: str) -> None:
             return True
         return False
 
-    _waited(look, f"the event source {uuid}")
-
-
-def _waited(look: Callable[[], T | None], what: str) -> T:
-    until = time.monotonic() + WAIT_SECONDS
-    while not (found := look()):
-        if time.monotonic() > until:
-            raise Wrong(f"{what} is still being changed after {WAIT_SECONDS:.0f} seconds: try again")
-        time.sleep(POLL_SECONDS)
-    return found
+    waited(look, f"the event source {uuid}")

@@ -11,6 +11,10 @@ from typing import Any
 _SPACE = re.compile(r"\s*")
 
 
+def line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
 @dataclass(frozen=True)
 class _Member:
     name: str
@@ -55,6 +59,7 @@ def _found(text: str, path: Sequence[str]) -> tuple[int, list[_Member], _Member 
 def with_value(text: str, path: Sequence[str], value: Any) -> str:
     """`text` with `value` at `path`, and with the objects on the way to it where they are not there."""
     at, members, member, rest = _found(text, path)
+    end = line_end(text)
     for name in reversed(rest[1:]):
         value = {name: value}
     if member and json.loads(text[member.value : member.end]) == value:
@@ -65,12 +70,12 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
         step = text[text.rfind("\n", 0, members[0].start) + 1 : members[0].start].removeprefix(indent) or "  "
     else:
         step = "  "
-    new = json.dumps(value, indent=step, ensure_ascii=False).replace("\n", f"\n{indent}{step}")
+    new = json.dumps(value, indent=step, ensure_ascii=False).replace("\n", f"{end}{indent}{step}")
     if member:
         return text[: member.value] + new + text[member.end :]
     new = f"{json.dumps(rest[0], ensure_ascii=False)}: {new}"
     if not members:
-        return f"{text[: at + 1]}\n{indent}{step}{new}\n{indent}{text[text.index('}', at) :]}"
+        return f"{text[: at + 1]}{end}{indent}{step}{new}{end}{indent}{text[text.index('}', at) :]}"
     between = text[at + 1 : members[0].start]
     return f"{text[: members[-1].end]},{between or ' '}{new}{text[members[-1].end :]}"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.stage import Wrong
 
@@ -13,12 +14,15 @@ MADE = "tablecast:stage"
 STREAM = "tablecast:stream"
 
 WAIT = {"Delay": 2, "MaxAttempts": 150}
+WAIT_SECONDS = 120.0
+POLL_SECONDS = 1.0
 
 FEED_KEYS = {"feed": "S", "position": "N"}
 FEED_EXPIRY = "expires"
 
 Description = Mapping[str, Any]
 Act = Callable[[str, Callable[[], object]], None]  # says what it does, and does it, but in a dry run
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,10 +116,9 @@ def make_published(client: Any, wanted: Wanted, table: Description | None, stage
             )
     recovery = wanted.point_in_time_recovery
     if recovery is not None and recovery != (table is not None and _recovers(client, name)):
-        specification = {"PointInTimeRecoveryEnabled": recovery}
         act(
             f"turn {'on' if recovery else 'off'} the point-in-time recovery of {name}",
-            lambda: client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=specification),
+            lambda: _recover(client, name, recovery),
         )
     now = described(client, name)
     return now["LatestStreamArn"] if now and _streams(now) else None
@@ -136,13 +139,18 @@ def make_feed(client: Any, name: str, table: Description | None, stage: str, act
         )
 
 
-def take_table(client: Any, name: str, table: Description | None, stage: str, act: Act) -> None:
-    """Deletes the table if it was made for `stage`, else turns off the stream if it was turned on here."""
+def take_table(
+    client: Any, name: str, table: Description | None, stage: str, act: Act, readers: Sequence[str] = ()
+) -> None:
+    """Deletes the table if it was made for `stage`, else turns off the stream if it was turned on here; neither while
+    functions, `readers`, read the stream."""
     if table is None:
         return
-    tags = client.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
-    marks = {tag["Key"]: tag["Value"] for tag in tags}
-    if marks.get(MADE) == stage:
+    pages = client.get_paginator("list_tags_of_resource").paginate(ResourceArn=table["TableArn"])
+    marks = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    if readers:
+        act(f"leave the table {name} and its stream as they are, for {', '.join(readers)} to read", lambda: None)
+    elif marks.get(MADE) == stage:
         act(f"delete the table {name} with about {table['ItemCount']:,} items", lambda: _delete(client, name))
     elif _streams(table) and marks.get(STREAM) == table["LatestStreamLabel"]:
         act(f"turn off the stream of {name}", lambda: _turn_off(client, table))
@@ -189,6 +197,19 @@ def _streams(table: Description) -> bool:
     return bool(table.get("StreamSpecification", {}).get("StreamEnabled", False))
 
 
+def _recover(client: Any, name: str, recovery: bool) -> None:
+    specification = {"PointInTimeRecoveryEnabled": recovery}
+
+    def change() -> bool:
+        try:
+            client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=specification)
+        except client.exceptions.ContinuousBackupsUnavailableException:
+            return False  # of a table that is new
+        return True
+
+    waited(change, f"the point-in-time recovery of {name}")
+
+
 def _recovers(client: Any, name: str) -> bool:
     backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     return bool(backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED")
@@ -197,3 +218,12 @@ def _recovers(client: Any, name: str) -> bool:
 def _expiry(client: Any, name: str) -> Description:
     expiry: Description = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     return expiry
+
+
+def waited(look: Callable[[], T | None], what: str) -> T:
+    until = time.monotonic() + WAIT_SECONDS
+    while not (found := look()):
+        if time.monotonic() > until:
+            raise Wrong(f"{what} is not as it should be after {WAIT_SECONDS:.0f} seconds: try again")
+        time.sleep(POLL_SECONDS)
+    return found

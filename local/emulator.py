@@ -104,6 +104,17 @@ def serve() -> None:
                 return False
             raise
 
+    backed_up = dynamodb._update_continuous_backups
+
+    def update_continuous_backups(data: dict[str, Any]) -> Any:
+        # A table that is new has no backups for a moment.
+        table = dynamodb._tables.get(data["TableName"])
+        if table and time.time() - table["CreationDateTime"] < 2:
+            words = f"Backups are being enabled for the table: {data['TableName']}. Please retry later"
+            return dynamodb.error_response_json("ContinuousBackupsUnavailableException", words, 400)
+        return backed_up(data)
+
+    dynamodb._update_continuous_backups = update_continuous_backups
     dynamodb._apply_index_projection = projected
     dynamodb._ExprEval._fn_begins_with = starts
 
