@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -215,6 +216,23 @@ def test_the_cloudformation_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     eventually(
         lambda: {name: there for name, there in cloud.inventory().items() if there} == left, "the stack leaves nothing"
     )
+    check_that_the_kept_table_is_published_again(cloud, folder, steps)
+
+
+def check_that_the_kept_table_is_published_again(
+    cloud: Cloud, folder: pathlib.Path, steps: list[tuple[str, str]]
+) -> None:
+    """By its stream alone."""
+    stream = cloud.client("dynamodb").describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
+    ((deploy, _),) = (step for step in steps if "cloudformation deploy" in step[0])
+    names = f"TableName={TABLE} PartitionKey={sample.TABLE['KeySchema'][0]['AttributeName']}"
+    assert deploy.endswith(names)
+    cloud.run(folder, deploy.removesuffix(names) + f"StreamArn={stream} TableName=another")
+    stack = cloud.client("cloudformation").describe_stacks(StackName="tablecast")["Stacks"][0]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    assert cloud.get(outputs["RestAPIId"], "/items?_limit=1000")[2]["count"] == len(QUAKES)
+    assert files_a_change(cloud, outputs["RestAPIId"])
+    assert cloud.inventory()["logs"] == sorted([outputs["APIHandlerLogGroup"], outputs["OnChangeLogGroup"]])
 
 
 def check_that_an_error_costs_nothing(
@@ -368,6 +386,8 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     cloud.run(folder, "chalice invoke -n on_change --stage dev", event)
     check_changes(cloud, api, [*ids, "invoked by hand"])
 
+    check_that_a_clone_leaves_it_alone(cloud, folder, tmp_path / "clone")
+
     # All of it once more changes nothing but what Chalice always makes anew.
     assert "Nothing to do" in cloud.run(folder, prepare[0])
     follow(cloud, folder, [deploy])
@@ -376,11 +396,35 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     check_reads(cloud, api)
     check_gateways_own_answers(cloud, api)
 
+    off = {"StreamEnabled": False}
+    cloud.client("dynamodb").update_table(TableName=TABLE, StreamSpecification=off)
+    said = cloud.run(folder, prepare[0])
+    assert f"delete the event source {there['sources'][0]}, whose stream is not the table's any more ..." in said
+    follow(cloud, folder, [deploy, *rest])
+    (source,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert source["EventSourceArn"] != wanted["EventSourceArn"]
+    key = {"idx": {"S": "in the new stream"}}
+    cloud.client("dynamodb").put_item(TableName=TABLE, Item=key)
+    check_changes(cloud, api, [*ids, "invoked by hand", "in the new stream"])
+
     follow(cloud, folder, documented(folder, "Taking it all away"), typed=f"{TABLE}\n")
     assert cloud.inventory() == empty
     assert json.loads((folder / ".chalice/config.json").read_text()) == json.loads(
         (ROOT / ".chalice/config.json").read_text()
     )
+
+
+def check_that_a_clone_leaves_it_alone(cloud: Cloud, folder: pathlib.Path, clone: pathlib.Path) -> None:
+    """A clone that has what was committed, and so no record of what Chalice has deployed."""
+    shutil.copytree(folder, clone, ignore=shutil.ignore_patterns("deployed"))
+    before = cloud.inventory()
+    for options, line in {
+        "": "stage dev is deployed from elsewhere",
+        "--finish": "stage dev is deployed from elsewhere",
+        "--destroy": "the function tablecast-dev is deployed",
+    }.items():
+        assert line in cloud.run(clone, f"! python -m infra --stage dev {options} 2>&1", f"{TABLE}\n")
+    assert cloud.inventory() == before
 
 
 def stop_once_there_is_an_event_source(cloud: Cloud, folder: pathlib.Path, command: str) -> None:

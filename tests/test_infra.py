@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -151,7 +153,7 @@ def test_a_table_is_made_as_it_is_asked_for(aws: Any, infra: Run) -> None:
     assert recovery["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
     assert infra(*wanted, *more) == ["Nothing to do: stage dev is as it should be."]
     changed = infra("--table-class", "STANDARD", "--no-point-in-time-recovery")
-    assert changed[:2] == [
+    assert changed == [
         f"change the table class of {name} from STANDARD_INFREQUENT_ACCESS to STANDARD ...",
         f"turn off the point-in-time recovery of {name} ...",
     ]
@@ -164,7 +166,8 @@ def test_what_is_not_known_of_config_and_policies_stays_as_it_is(aws: Any, infra
     name = table(aws, **streams("NEW_AND_OLD_IMAGES"))
     stage.CONFIG.write_text(HAND_MADE)
     own = {"Sid": "Key", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
-    (stage.FOLDER / "policy-dev.json").write_text(json.dumps({"Statement": [{"Sid": "ReadFeed"}, own]}))
+    (stage.FOLDER / "policy-dev.json").write_text(json.dumps({"Id": "mine", "Statement": [{"Sid": "ReadFeed"}, own]}))
+    (stage.FOLDER / "policy-dev-on_change.json").write_text(json.dumps({"Statement": own}))
     infra("--table", name)
     start, end = HAND_MADE.split('{"NUMBERS":"number"}')
     text = stage.CONFIG.read_text()
@@ -174,6 +177,8 @@ def test_what_is_not_known_of_config_and_policies_stays_as_it_is(aws: Any, infra
     statements = json.loads((stage.FOLDER / "policy-dev.json").read_text())["Statement"]
     assert [one["Sid"] for one in statements] == ["ReadTable", "ReadIndexes", "ReadFeed", "WriteLogs", "Key"]
     assert statements[-1] == own
+    assert json.loads((stage.FOLDER / "policy-dev.json").read_text())["Id"] == "mine"
+    assert json.loads((stage.FOLDER / "policy-dev-on_change.json").read_text())["Statement"][-1] == own
     assert f"table/{name}-dev-feed" in statements[2]["Resource"]
     assert infra() == ["Nothing to do: stage dev is as it should be."]
     taken(infra, name)
@@ -236,6 +241,9 @@ def test_stopped_at_any_call_it_goes_on_the_next_time(aws: Any, infra: Run, monk
         (["--table", "a b"], ".chalice/config.json: TABLE_NAME is 'a b': it takes a table's name"),
         (["--stage", "local"], "stage local is not made here: python -m local is for it"),
         (["--stage", "new"], "stage new has no TABLE_NAME: name the --table to publish"),
+        (["--stage", "my.stage", "--table", "THERE"], "would have a function tablecast-my.stage-on_change: letters, "),
+        (["--stage", "s" * 45, "--table", "THERE"], "-on_change: letters, digits, - and _, at most 64, do"),
+        (["--table", ""], ".chalice/config.json: TABLE_NAME is '': it takes a table's name"),
         (["--sort-key", "date"], "--sort-key goes with --partition-key"),
         (["--partition-key", "id", "--sort-key", "id"], "--partition-key and --sort-key are both 'id'"),
         (["--partition-key", "id:X"], "'id:X' is no key: it takes a name and a type, such as id:S"),
@@ -265,13 +273,30 @@ def test_bad_input_is_told_in_one_line_and_changes_nothing(aws: Any, infra: Run,
         ("{", "tablecast: .chalice/config.json is not JSON: Expecting property name"),
         ("[]", "tablecast: .chalice/config.json is not a JSON object"),
         ('{"stages": {}}', 'tablecast: .chalice/config.json takes an "app_name"'),
+        ('{"app_name": 1}', "tablecast: .chalice/config.json: app_name is 1: it takes a string"),
         (
             '{"app_name": "a", "stages": {"dev": []}}',
-            'tablecast: .chalice/config.json takes an "app_name", and "stages"',
+            "tablecast: .chalice/config.json: stages.dev is []: it takes an ob",
         ),
         (
-            '{"app_name": "a", "stages": {"dev": {"environment_variables": 1}}}',
-            "tablecast: .chalice/config.json: environment_variables and lambda_functions of stage dev take objects",
+            '{"app_name": "a", "environment_variables": 1}',
+            "tablecast: .chalice/config.json: environment_variables is 1: ",
+        ),
+        (
+            '{"app_name": "a", "stages": {"dev": {"environment_variables": {"MAX_LIMIT": 5}}}}',
+            "tablecast: .chalice/config.json: stages.dev.environment_variables.MAX_LIMIT is 5: it takes a string",
+        ),
+        (
+            '{"app_name": "a", "stages": {"dev": {"lambda_functions": {"on_change": "x"}}}}',
+            'tablecast: .chalice/config.json: stages.dev.lambda_functions.on_change is "x": it takes an object',
+        ),
+        (
+            '{"app_name": "a", "stages": {"prod": {"iam_policy_file": "policy-dev.json"}}}',
+            "tablecast: .chalice/policy-dev.json is not of one function alone: give each an iam_policy_file of its own",
+        ),
+        (
+            '{"app_name": "a", "lambda_functions": {"on_change": {"iam_policy_file": "policy-dev.json"}}}',
+            "tablecast: .chalice/policy-dev.json is not of one function alone: give each an iam_policy_file of its own",
         ),
         (
             '{"app_name": "a", "stages": {"dev": {"environment_variables": {"NUMBERS": "x"}}}}',
@@ -286,11 +311,122 @@ def test_a_config_that_is_none_is_left_alone(infra: Run, text: str, line: str) -
     assert stage.CONFIG.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        (
+            "config.json",
+            b'{"app_name": "\xff"}',
+            "tablecast: .chalice/config.json is not UTF-8: invalid start byte at byte 14",
+        ),
+        ("deployed/dev.json", b"{", "tablecast: .chalice/deployed/dev.json is not JSON: "),
+        ("deployed/dev.json", b'{"resources": "x"}', "tablecast: .chalice/deployed/dev.json: resources is "),
+        (
+            "deployed/dev.json",
+            b'{"resources": [1]}',
+            "tablecast: .chalice/deployed/dev.json: resources.0 is 1: it takes",
+        ),
+        (
+            "policy-dev.json",
+            b'{"Statement": ["x"]}',
+            'tablecast: .chalice/policy-dev.json: Statement.0 is "x": it takes',
+        ),
+        (
+            "policy-dev.json",
+            b'{"Statement": [null]}',
+            "tablecast: .chalice/policy-dev.json: Statement.0 is null: it takes",
+        ),
+        (
+            "config.json.new",
+            None,
+            "tablecast: .chalice/config.json.new: Is a directory. This is run in the project's folder",
+        ),
+        (
+            "deployed/dev.json",
+            None,
+            "tablecast: .chalice/deployed/dev.json: Is a directory. This is run in the project's",
+        ),
+    ],
+)
+def test_a_file_that_is_none_is_told_before_anything_is_made(
+    aws: Any, infra: Run, file: str, content: bytes | None, line: str
+) -> None:
+    (stage.FOLDER / "deployed").mkdir()
+    path = stage.FOLDER / file
+    path.mkdir() if content is None else path.write_bytes(content)
+    there = aws.list_tables()["TableNames"]
+    (said,) = infra("--table", next(NAMES), "--partition-key", "id")
+    assert said.startswith(line)
+    assert aws.list_tables()["TableNames"] == there
+
+
+@pytest.mark.parametrize("resources", ["null", "[{}]", '[{"resource_type": "dynamodb_event", "name": "x"}]'])
+def test_a_record_that_says_little_is_one_of_nothing(aws: Any, infra: Run, resources: str) -> None:
+    (stage.FOLDER / "deployed").mkdir()
+    (stage.FOLDER / "deployed/dev.json").write_text(f'{{"resources": {resources}}}')
+    assert infra("--table", table(aws))[-1].startswith("Next: chalice deploy")
+    assert infra("--finish") == [
+        "tablecast: stage dev has no dynamodb_event deployed: chalice deploy --stage dev comes first"
+    ]
+
+
+def test_what_config_says_for_all_stages_holds_for_each(aws: Any, infra: Run) -> None:
+    name = table(aws)
+    top = {"iam_policy_file": "mine.json", "environment_variables": {"TABLE_NAME": name, "NUMBERS": "number"}}
+    own = {"iam_policy_file": None, "environment_variables": {"NUMBERS": "string"}}
+    stage.CONFIG.write_text(json.dumps({"app_name": "a", **top, "stages": {"dev": own}}))
+    assert "write .chalice/mine.json ..." in infra()
+    dev = config()["stages"]["dev"]
+    assert dev["environment_variables"].keys() == {"NUMBERS", "TABLE_NAME", "FEED_TABLE", "STREAM_ARN"}
+    assert (dev["iam_policy_file"], dev["environment_variables"]["NUMBERS"]) == ("mine.json", "string")
+    assert infra() == ["Nothing to do: stage dev is as it should be."]
+
+
+def test_ends_of_lines_stay_as_they_are(aws: Any, infra: Run) -> None:
+    name = table(aws)
+    for file in (stage.CONFIG, stage.FOLDER / "policy-dev.json"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    infra("--table", name)
+    for file in (stage.CONFIG, stage.FOLDER / "policy-dev.json"):
+        text = file.read_bytes()
+        assert name.encode() in text
+        assert text.count(b"\n") == text.count(b"\r\n")
+    assert infra() == ["Nothing to do: stage dev is as it should be."]
+
+
+def test_a_stage_is_left_alone_from_another_place(aws: Any, infra: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = table(aws)
+    infra("--table", name)
+    before = files()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    line = (
+        "tablecast: stage dev is not in eu-west-1 of account 000000000000: its STREAM_ARN is arn:aws:dynamodb:us-east-1"
+    )
+    for said in (infra("--table", name, "--partition-key", "id"), infra("--finish"), taken(infra, name)):
+        assert [one.partition(":000000000000:")[0] for one in said] == [line]
+    assert files() == before
+    assert boto3.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_a_stage_that_changes_its_table_tells_what_it_leaves(aws: Any, infra: Run) -> None:
+    before, after = table(aws), table(aws)
+    infra("--table", before)
+    said = infra("--table", after)
+    assert said[-2].startswith(f"{before} stays, with its stream on, and so does its feed {before}-dev-feed: where")
+    assert config()["stages"]["dev"]["environment_variables"]["FEED_TABLE"] == f"{after}-dev-feed"
+    assert infra() == ["Nothing to do: stage dev is as it should be."]
+    # By hand it is the same.
+    stage.CONFIG.write_text(stage.CONFIG.read_text().replace(f'"TABLE_NAME": "{after}"', f'"TABLE_NAME": "{before}"'))
+    assert infra()[-2].startswith(f"{after} stays")
+    assert config()["stages"]["dev"]["environment_variables"]["FEED_TABLE"] == f"{before}-dev-feed"
+
+
 def test_it_says_where_to_run_it(infra: Run, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path.parent)
-    assert infra() == [
-        "tablecast: .chalice/config.json cannot be read: No such file or directory. Run this in the project's folder"
-    ]
+    (said,) = infra()
+    assert said.startswith(
+        "tablecast: .chalice/config.json: No such file or directory. This is run in the project's fol"
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,6 +450,98 @@ def test_an_aws_out_of_reach_is_told_in_one_line(infra: Run, monkeypatch: pytest
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     (said,) = infra()
     assert said.startswith("tablecast: Could not connect to the endpoint URL")
+
+
+def test_an_endpoint_that_is_none_is_told_in_one_line(infra: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "foo")
+    assert infra("--table", "absent") == [
+        "tablecast: Invalid endpoint: foo: AWS_ENDPOINT_URL takes a URL, such as http://127.0.0.1:4566, or is unset"
+    ]
+
+
+@pytest.fixture
+def functions(aws: Any) -> Iterator[Any]:
+    """Lambda's client; what is there at the end is taken away."""
+    client = boto3.client("lambda")
+    yield client
+    for source in client.list_event_source_mappings()["EventSourceMappings"]:
+        client.delete_event_source_mapping(UUID=source["UUID"])
+    for function in client.list_functions()["Functions"]:
+        client.delete_function(FunctionName=function["FunctionName"])
+
+
+def source_of(functions: Any, function: str, stream_arn: str) -> str:
+    """The event source of `function`, which is made."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as package:
+        package.writestr("app.py", "def on_change(event, context): pass")
+    functions.create_function(
+        FunctionName=function,
+        Runtime="python3.12",
+        Role="arn:aws:iam::000000000000:role/any",
+        Handler="app.on_change",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    made = functions.create_event_source_mapping(
+        FunctionName=function, EventSourceArn=stream_arn, StartingPosition="TRIM_HORIZON"
+    )
+    return str(made["UUID"])
+
+
+def stream_of(aws: Any, name: str) -> str:
+    return str(aws.describe_table(TableName=name)["Table"]["LatestStreamArn"])
+
+
+def test_a_stage_that_is_deployed_from_elsewhere_is_left_alone(aws: Any, infra: Run, functions: Any) -> None:
+    """And finished where it was deployed, with an API stage that config.json names for all."""
+    name, gateway = table(aws), boto3.client("apigateway")
+    stage.CONFIG.write_text('{"app_name": "tablecast", "api_gateway_stage": "v1"}')
+    infra("--table", name)
+    uuid = source_of(functions, "tablecast-dev-on_change", stream_of(aws, name))
+    api = gateway.create_rest_api(name="tablecast")["id"]
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    event = {"name": "event", "resource_type": "dynamodb_event", "event_uuid": uuid}
+    record = {"resources": [event, {"name": "api", "resource_type": "rest_api", "rest_api_id": api}]}
+    deployed = stage.FOLDER / "deployed/dev.json"
+    deployed.parent.mkdir()
+    deployed.write_text(json.dumps(record))
+    assert [line.partition(":")[0] for line in infra("--finish")] == [
+        "set the event source of tablecast-dev-on_change",
+        "give API Gateway's own answers CORS headers",
+    ]
+    assert infra("--finish") == infra() == ["Nothing to do: stage dev is as it should be."]
+
+    deployed.unlink()
+    line = "tablecast: stage dev is deployed from elsewhere: get its .chalice/deployed/dev.json from there"
+    assert infra() == infra("--finish") == infra("--table", table(aws)) == [line]
+    assert taken(infra, name) == [
+        "tablecast: the function tablecast-dev-on_change is deployed, which .chalice/deployed/dev.json does not have: "
+        "get that file from where it was deployed, or chalice deploy --stage dev; then chalice delete"
+    ]
+    assert functions.get_event_source_mapping(UUID=uuid)["EventSourceArn"] == stream_of(aws, name)
+    assert f"{name}-dev-feed" in aws.list_tables()["TableNames"]
+
+    # Its event source is taken away, and the run is stopped before the record is written.
+    deployed.write_text(json.dumps(record))
+    functions.delete_event_source_mapping(UUID=uuid)
+    assert infra() == [f"take the event source {uuid} out of .chalice/deployed/dev.json ..."]
+    assert json.loads(deployed.read_text()) == {"resources": record["resources"][1:]}
+    assert infra() == ["Nothing to do: stage dev is as it should be."]
+    gateway.delete_rest_api(restApiId=api)
+
+
+def test_what_another_function_reads_stays_until_it_is_gone(aws: Any, infra: Run, functions: Any) -> None:
+    adopted, made = table(aws), next(NAMES)
+    for name, keys in ((adopted, []), (made, ["--partition-key", "id"])):
+        infra("--table", name, *keys)
+        uuid = source_of(functions, f"{name}-reader", stream_of(aws, name))
+        said = taken(infra, name)
+        assert f"leave the table {name} and its stream as they are, for {name}-reader to read ..." in said
+        assert f"delete the table {name}-dev-feed with about 0 items ..." in said
+        assert aws.describe_table(TableName=name)["Table"]["StreamSpecification"]["StreamEnabled"]
+        functions.delete_event_source_mapping(UUID=uuid)
+        (last,) = taken(infra, name)
+        assert last.startswith((f"turn off the stream of {name}", f"delete the table {name} with"))
 
 
 def test_a_deployed_stage_is_not_taken_away(infra: Run) -> None:
