@@ -87,7 +87,7 @@ def main(
         raise Wrong("--finish and --destroy stand alone: they take --stage and --dry-run")
     there = stage.read(name)
     act = _Act(dry_run)
-    if not dry_run:
+    if not (dry_run or finish):
         stage.check_writable()
     with _aws() as aws:
         there.check_place(aws.place)
@@ -148,7 +148,7 @@ def _prepare(there: Stage, wanted: tables.Wanted, feed_table: str | None, aws: _
     environment["STREAM_ARN"] = stream_arn or "(the ARN of the stream that would be made)"
     # config.json last: what it names is there by then.
     written[stage.CONFIG] = there.deployable(environment)
-    changed = {file: text for file, text in written.items() if not file.exists() or stage.text_of(file) != text}
+    changed = {file: text for file, text in written.items() if not file.exists() or file.read_bytes() != text.encode()}
     for file, text in changed.items():
         act(f"write {file}", lambda file=file, text=text: stage.write(file, text))  # type: ignore[misc]
     if (left := there.table_of_stream) not in (None, name):

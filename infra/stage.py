@@ -142,8 +142,7 @@ def read(name: str) -> Stage:
     none of a function, or a policy file is another's."""
     if name in NOT_OURS:
         raise Wrong(f"stage {name} is not made here: {NOT_OURS[name]} is for it; --stage takes another, such as dev")
-    text = text_of(CONFIG)
-    config = _object(CONFIG, text, CONFIG_SHAPE)
+    text, config = _object(CONFIG, CONFIG_SHAPE)
     if not config.get("app_name"):
         raise Wrong(f'{CONFIG} takes an "app_name"')
     stage = _stage(name, config, text)
@@ -155,7 +154,7 @@ def read(name: str) -> Stage:
         if files.count(file) > 1:
             raise Wrong(f"{file} is not of one function alone: give each an iam_policy_file of its own in {CONFIG}")
     file = stage.deployed_file
-    return replace(stage, record=_object(file, text_of(file), RECORD_SHAPE)) if file.exists() else stage
+    return replace(stage, record=_object(file, RECORD_SHAPE)[1]) if file.exists() else stage
 
 
 def _stage(name: str, config: Mapping[str, Any], text: str) -> Stage:
@@ -178,8 +177,7 @@ def checked(environment: Mapping[str, str]) -> settings.Settings:
 def policy(file: pathlib.Path, statements: list[dict[str, Any]]) -> str:
     """The text of a policy with `statements`, and with what `file` has of others: ours are known by their Sid."""
     ours = {statement["Sid"] for statement in statements}
-    text = text_of(file) if file.exists() else "{}"
-    there = _object(file, text, POLICY_SHAPE)
+    text, there = _object(file, POLICY_SHAPE) if file.exists() else ("", {})
     others = [statement for statement in there.get("Statement", ()) if statement.get("Sid") not in ours]
     new = json.dumps({"Version": "2012-10-17", **there, "Statement": statements + others}, indent=2) + "\n"
     return new.replace("\n", line_end(text))
@@ -205,23 +203,13 @@ def _new(file: pathlib.Path) -> pathlib.Path:
     return file.with_name(f"{file.name}.new")
 
 
-def text_of(file: pathlib.Path) -> str:
-    """With the ends of lines as they are."""
+def _object(file: pathlib.Path, shape: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text of `file`, with the ends of its lines as they are, and what of it is of `shape`, or has none."""
     try:
-        return file.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise Wrong(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _object(file: pathlib.Path, text: str, shape: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
+        text = file.read_bytes().decode()
+        return text, _shaped(json.loads(text), shape)
     except ValueError as error:
         raise Wrong(f"{file} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Wrong(f"{file} is not a JSON object")
-    try:
-        return {**_shaped(value, shape)}
     except TypeError as error:
         raise Wrong(f"{file}: {error}") from None
 
@@ -232,7 +220,7 @@ def _shaped(value: Any, shape: Any, *path: str) -> Any:
         value = [value]  # IAM takes a statement for a list of one
     kind: Any = shape if isinstance(shape, type) else type(shape)
     if not isinstance(value, kind):
-        raise TypeError(f"{'.'.join(path)} is {json.dumps(value)}: it takes {TAKES[kind]}")
+        raise TypeError(f"{'.'.join(path) or 'it'} is {json.dumps(value)}: it takes {TAKES[kind]}")
     if kind is list:
         return [_shaped(one, shape[0], *path, str(place)) for place, one in enumerate(value)]
     if kind is dict:

@@ -271,7 +271,7 @@ def test_bad_input_is_told_in_one_line_and_changes_nothing(aws: Any, infra: Run,
     ("text", "line"),
     [
         ("{", "tablecast: .chalice/config.json is not JSON: Expecting property name"),
-        ("[]", "tablecast: .chalice/config.json is not a JSON object"),
+        ("[]", "tablecast: .chalice/config.json: it is []: it takes an object"),
         ('{"stages": {}}', 'tablecast: .chalice/config.json takes an "app_name"'),
         ('{"app_name": 1}', "tablecast: .chalice/config.json: app_name is 1: it takes a string"),
         (
@@ -317,7 +317,7 @@ def test_a_config_that_is_none_is_left_alone(infra: Run, text: str, line: str) -
         (
             "config.json",
             b'{"app_name": "\xff"}',
-            "tablecast: .chalice/config.json is not UTF-8: invalid start byte at byte 14",
+            "tablecast: .chalice/config.json is not JSON: 'utf-8' codec can't decode byte 0xff in position 14",
         ),
         ("deployed/dev.json", b"{", "tablecast: .chalice/deployed/dev.json is not JSON: "),
         ("deployed/dev.json", b'{"resources": "x"}', "tablecast: .chalice/deployed/dev.json: resources is "),
