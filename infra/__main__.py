@@ -213,6 +213,8 @@ def _client(session: boto3.session.Session, service: str, **more: Any) -> Any:
     config = Config(connect_timeout=5, read_timeout=30, retries=retries)
     try:
         return session.client(service, config=config, **more)
+    except BotoCoreError:
+        raise  # of a region that is none, which is a ValueError too
     except ValueError as error:
         raise Wrong(f"{error}: AWS_ENDPOINT_URL takes a URL, such as http://127.0.0.1:4566, or is unset") from None
 
@@ -261,8 +263,8 @@ def run() -> None:
     except (click.ClickException, Wrong) as error:
         sys.exit(f"tablecast: {error.format_message() if isinstance(error, click.ClickException) else error}")
     except OSError as error:
-        why = f"{error.filename}: {error.strerror}"
-        sys.exit(f"tablecast: {why}. This is run in the project's folder, by one who may write there")
+        where = "this is run in the project's folder, by one who may write there"
+        sys.exit(f"tablecast: {error.filename}: {error.strerror}; {where}")
     except (click.Abort, KeyboardInterrupt):
         sys.exit("\ntablecast: stopped; the same command goes on with it")
 

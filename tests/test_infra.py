@@ -339,12 +339,12 @@ def test_a_config_that_is_none_is_left_alone(infra: Run, text: str, line: str) -
         (
             "config.json.new",
             None,
-            "tablecast: .chalice/config.json.new: Is a directory. This is run in the project's folder",
+            "tablecast: .chalice/config.json.new: Is a directory; this is run in the project's folder",
         ),
         (
             "deployed/dev.json",
             None,
-            "tablecast: .chalice/deployed/dev.json: Is a directory. This is run in the project's",
+            "tablecast: .chalice/deployed/dev.json: Is a directory; this is run in the project's",
         ),
     ],
 )
@@ -425,7 +425,7 @@ def test_it_says_where_to_run_it(infra: Run, tmp_path: pathlib.Path, monkeypatch
     monkeypatch.chdir(tmp_path.parent)
     (said,) = infra()
     assert said.startswith(
-        "tablecast: .chalice/config.json: No such file or directory. This is run in the project's fol"
+        "tablecast: .chalice/config.json: No such file or directory; this is run in the project's fol"
     )
 
 
@@ -452,11 +452,24 @@ def test_an_aws_out_of_reach_is_told_in_one_line(infra: Run, monkeypatch: pytest
     assert said.startswith("tablecast: Could not connect to the endpoint URL")
 
 
-def test_an_endpoint_that_is_none_is_told_in_one_line(infra: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "foo")
-    assert infra("--table", "absent") == [
-        "tablecast: Invalid endpoint: foo: AWS_ENDPOINT_URL takes a URL, such as http://127.0.0.1:4566, or is unset"
-    ]
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        (
+            "AWS_ENDPOINT_URL",
+            "foo",
+            "Invalid endpoint: foo: AWS_ENDPOINT_URL takes a URL, such as http://127.0.0.1:4566",
+        ),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "foo", "Invalid endpoint: foo: AWS_ENDPOINT_URL takes a URL, such as http://"),
+        ("AWS_DEFAULT_REGION", "us east 1", "Provided region_name 'us east 1' doesn't match a supported format."),
+    ],
+)
+def test_a_place_that_is_none_is_told_in_one_line(
+    infra: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, line: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    (said,) = infra("--table", "absent")
+    assert said.startswith(f"tablecast: {line}")
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import subprocess
 import sys
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import WaiterError
 
 from infra import policies, template
 from infra.policies import Place
@@ -43,6 +45,26 @@ def test_the_template_is_clean_with(merged: pathlib.Path, combination: str) -> N
     command = [f"{BIN}/cfn-lint", "--regions", "us-east-1", "--template", str(merged), *parameters]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def test_a_first_creation_that_fails_leaves_no_table(dynamodb: Any, endpoint: str) -> None:
+    """So that the next can make it."""
+    document = json.loads((ROOT / "infra/template.json").read_text())
+    table = document["Resources"]["Table"]
+    refused = {"Type": "AWS::SQS::Queue", "DependsOn": "Table", "Properties": {"MessageRetentionPeriod": 1}}
+    document |= {"Resources": {"Table": table, "Refused": refused}, "Outputs": {}}
+    name, stacks = "fails_at_first", boto3.client("cloudformation", endpoint_url=endpoint)
+    given = [{"ParameterKey": "TableName", "ParameterValue": name}]
+    stacks.create_stack(StackName="fails", TemplateBody=json.dumps(document), Parameters=given)
+    with pytest.raises(WaiterError, match="ROLLBACK_COMPLETE"):
+        stacks.get_waiter("stack_create_complete").wait(StackName="fails", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    assert name not in dynamodb.list_tables()["TableNames"]
+    stacks.delete_stack(StackName="fails")
+
+
+@pytest.mark.parametrize(("limit", "takes"), [("0", True), ("10", True), ("1000", True), ("9", False), ("01", False)])
+def test_a_rate_limit_that_waf_does_not_take_is_refused_at_once(limit: str, takes: bool) -> None:
+    assert bool(re.fullmatch(template.PARAMETERS["WafRateLimit"]["AllowedPattern"], limit)) == takes
 
 
 def statements(role: str) -> list[dict[str, Any]]:
