@@ -49,6 +49,11 @@ def changes() -> Response:
     return API.changes(app.current_request)
 
 
+@app.route("/openapi.json", cors=CORS)
+def openapi() -> Response:
+    return API.openapi(app.current_request)
+
+
 if API.feed and SETTINGS.stream_arn:
     FEED = API.feed
 

@@ -92,6 +92,11 @@ class Api:
         return _json(openapi.description(self.table.schema(), self.settings), {"Vary": "Accept"})
 
     @_answers
+    def openapi(self, request: Request) -> Response:
+        """The OpenAPI document of all this."""
+        return _json(openapi.document(self.table.schema(), self.settings), {})
+
+    @_answers
     def items(self, request: Request) -> Response:
         """The items that the query's conditions hold for."""
         return self._list(request, ())
@@ -148,11 +153,11 @@ class Api:
         schema, query = self.table.schema(), _query(request)
         asked = parameters.parse(query, schema, self.settings, fixed)
         plan = plan_items(Question(schema, asked, self.settings))
-        if asked.explain:
-            return _json(plan.explain(), {"X-Plan": str(plan)})
         start = None
         if asked.cursor is not None:
             start = cursor.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
+        if asked.explain:
+            return _json(plan.explain(), {"X-Plan": str(plan)})
 
         def read() -> Body:
             limit, cost = asked.limit, Cost()
