@@ -19,6 +19,7 @@ Json = dict[str, Any]
 _NUMBER = r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,2})?"
 _JSON_NUMBER = r"-?(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?"
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"
+_NO_ARRAY = r"(?!\[[\s\S]*\]\s*$)"
 _CHARACTER = r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])'
 
 # type of a key, "" for what is none -> one of a comma list, and one of a JSON array
@@ -75,9 +76,9 @@ def other_conditions(schema: TableSchema, settings: Settings) -> Json:
 
 
 def fields(schema: TableSchema, settings: Settings) -> Json:
-    """A list of paths to attributes."""
-    path = _path(schema, settings, "(?:,|$)", keys=True)
-    return _list(f'(?!""(?:,|$)){path}', f'"{path}"', "*")
+    """A comma list of paths to attributes."""
+    path = '(?!""(?:,|$))' + _path(schema, settings, "(?:,|$)", keys=True)
+    return _pattern(f"^{_NO_ARRAY}{path}(?:,{path})*$")
 
 
 def _pattern(text: str) -> Json:
@@ -86,7 +87,7 @@ def _pattern(text: str) -> Json:
 
 def _list(one: str, element: str, more: str) -> Json:
     """A comma list of `one`, or a JSON array of `element`, with as many `more` as that quantifier says."""
-    return _pattern(rf"^(?!\[[\s\S]*\]\s*$){one}(?:,{one}){more}$|^\[{element}(?:, ?{element}){more}\]$")
+    return _pattern(rf"^{_NO_ARRAY}{one}(?:,{one}){more}$|^\[{element}(?:, ?{element}){more}\]$")
 
 
 def _path(schema: TableSchema, settings: Settings, end: str, keys: bool) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from chalicelib import grammar
 from chalicelib.filters import OPERATORS
-from chalicelib.parameters import CHANGES_CONTROLS, CONTROLS, LATEST_POSITION, NUMBERS, default_limit
-from chalicelib.problems import MEDIA_TYPE
+from chalicelib.parameters import CHANGES_CONTROLS, CONTROLS, LATEST_POSITION, NUMBERS, default_limit, parse
+from chalicelib.planner import Question, plan_items
+from chalicelib.problems import BUSY, MEDIA_TYPE, Problem
 from chalicelib.schema import Index, TableSchema
 from chalicelib.settings import Settings
 from chalicelib.stream import OPERATIONS
@@ -49,7 +52,7 @@ def description(schema: TableSchema, settings: Settings) -> Json:
 
 
 def _published(schema: TableSchema, settings: Settings) -> list[str] | None:
-    return settings.attributes and sorted(settings.attributes.union(schema.table.keys))
+    return None if settings.attributes is None else sorted(settings.attributes.union(schema.table.keys))
 
 
 def document(schema: TableSchema, settings: Settings) -> Json:
@@ -95,8 +98,8 @@ def _about(schema: TableSchema, settings: Settings) -> str:
     partitions = ", ".join(dict.fromkeys(index.partition for index in schema.queryable))
     rest = "read from the whole table" if settings.scan else "a 400 (SCAN=deny)"
     return (
-        f"The DynamoDB table {schema.name}, read-only. An equality on one of {partitions} can be answered by a key or an "
-        f"index; what none can answer is {rest}. Repeating a condition means AND."
+        f"The DynamoDB table {schema.name}, read-only. An equality on one of {partitions} can be answered by a key or "
+        f"an index; what none can answer is {rest}. Repeating a condition means AND."
     )
 
 
@@ -321,7 +324,8 @@ def _schemas(schema: TableSchema, settings: Settings) -> Json:
     images = {
         name: {"anyOf": [_ref("schemas", f"Item-{f}") for f in (settings.numbers, "typed")]} for name in ("new", "old")
     }
-    parts: Json = {
+    everything = parse({"_explain": ["true"]}, schema, settings)
+    return {
         "Description": {"type": "object", "examples": [description(schema, settings)]},
         **{f"Item-{form}": one for form, one in items.items()},
         "Item": {"anyOf": [_ref("schemas", f"Item-{form}") for form in given]},
@@ -336,7 +340,8 @@ def _schemas(schema: TableSchema, settings: Settings) -> Json:
         "Plan": _object(
             {"plan": text, "reasons": texts, "request": {"type": "object"}, "in_code": texts},
             ("plan", "reasons", "request", "in_code"),
-        ),
+        )
+        | {"examples": [plan_items(Question(schema, everything, settings)).explain()]},
         "Change": _object(change | images, list(change)),
         "Changes": _object(
             {
@@ -354,6 +359,6 @@ def _schemas(schema: TableSchema, settings: Settings) -> Json:
                 "detail": text,
             },
             ("type", "title", "status", "detail"),
-        ),
+        )
+        | {"examples": [orjson.loads(Problem(503, BUSY).body)]},
     }
-    return parts

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -96,10 +97,13 @@ def running(clone: pathlib.Path, *options: str) -> Iterator[Run]:
             if line.startswith("Ctrl-C"):
                 break
         assert "Ctrl-C" in output, output
+        # A line for each request follows, and a pipe that nobody reads is full after some hundreds.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
         yield Run(process, output, port)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=SECONDS)
+        process.wait(timeout=SECONDS)
+        process.stdout.close()
     assert process.returncode == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the API outlived its Ctrl-C"
