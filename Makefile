@@ -4,7 +4,7 @@ STAGE ?= dev
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench package deploy clean setup
+.PHONY: help run test fuzz check bench package deploy clean setup
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
@@ -15,6 +15,9 @@ run: setup ## an embedded DynamoDB with sample data, and the API over it on http
 test: setup ## the tests, with coverage
 	@$(VENV)/python -m scripts.chromium
 	@$(VENV)/python -m pytest
+
+fuzz: setup ## schemathesis over the API, with many cases and others each time
+	@HYPOTHESIS_PROFILE=fuzz $(VENV)/python -m pytest --no-cov tests/test_schemathesis.py
 
 check: setup ## ruff and mypy --strict
 	@$(VENV)/ruff check .

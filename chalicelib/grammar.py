@@ -64,10 +64,11 @@ def condition_name(attribute: str, operator: Operator) -> str:
 def other_conditions(schema: TableSchema, settings: Settings) -> Json:
     """An object of the conditions on attributes that are no key: a property for each."""
     operators = f"__(?:{'|'.join(OPERATORS)})"
+    no_operator = rf"(?!_)(?![\s\S]+{operators}$)"
     path = _path(schema, settings, f"(?:{operators})?$", keys=False)
     return {
         "type": "object",
-        "propertyNames": _pattern(f"^(?:(?!_){path}|{path}{operators})$"),
+        "propertyNames": _pattern(f"^(?:{no_operator}{path}|{path}{operators})$"),
         "patternProperties": {
             f".__{one.key}$": _TAKES[one.takes]("") for one in OPERATORS.values() if one.takes != "value"
         },

@@ -123,12 +123,13 @@ def refused(clone: pathlib.Path, *options: str) -> str:
     return line
 
 
-def test_the_readme_says_what_happens(clone: pathlib.Path) -> None:
-    text = (clone / "README.md").read_text()
-    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
-    said = [one for block in blocks for one in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
-    assert len(said) > 5
-    answers = {}
+def test_the_docs_say_what_happens(clone: pathlib.Path) -> None:
+    answers, said = {}, []
+    for page in ("README.md", "docs/api.md"):
+        blocks = re.findall(r"```console\n(.*?)```", (clone / page).read_text(), re.DOTALL)
+        of_page = [one for block in blocks for one in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
+        assert len(of_page) > 5
+        said += of_page
     with running(clone) as run:
         run.wait_for_position(1707)
         for command, _ in said:
