@@ -70,7 +70,7 @@ def test_the_root_describes_the_table(quakes: Any, get: Get) -> None:
         "sort": {"name": "time", "type": "N"},
         "holds": None,
     }
-    assert described["links"] == {"items": "items", "item": "items/{idx}"}
+    assert described["links"] == {"items": "items", "item": "items/{idx}", "openapi": "openapi.json"}
     assert described["operators"]["startswith"] == {"words": "starts with", "keys": ["B", "S"]}
     assert described["limit"] == {"default": 100, "most": 1000}
 

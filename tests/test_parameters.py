@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from chalicelib.filters import OPERATORS
 from chalicelib.parameters import CONTROLS, Parameters, Sort, parse
 from chalicelib.problems import Problem
 from chalicelib.schema import read
@@ -113,14 +110,6 @@ def test_a_single_item_takes_no_conditions() -> None:
 def test_what_is_not_published_is_no_field() -> None:
     with pytest.raises(Problem, match="'place' is not an attribute that this API publishes"):
         parsed({"_fields": ["place"]}, ATTRIBUTES="mag")
-
-
-def test_the_readme_has_every_parameter_and_operator_and_no_other() -> None:
-    with open("README.md") as file:
-        text = file.read()
-    assert re.findall(r"^\| `(_\w+)` \|", text, re.MULTILINE) == list(CONTROLS)
-    (named,) = re.findall(r"`op` one of (.*?)\.", text, re.DOTALL)
-    assert re.findall(r"`(\w+)`", named) == list(OPERATORS)
 
 
 def test_a_table_without_indexes_says_so() -> None:
