@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib import answers, grammar
-from chalicelib.filters import OPERATORS
+from chalicelib.filters import OPERATORS, Operator
 from chalicelib.parameters import CHANGES_CONTROLS, CONTROLS, LATEST_POSITION, NUMBERS, default_limit
 from chalicelib.schema import Index, TableSchema
 from chalicelib.settings import Settings
@@ -144,12 +144,25 @@ _REQUEST_HEADERS: tuple[tuple[str, str, Json], ...] = (
 )
 
 
+# what an operator takes -> how it is written
+_WRITTEN = {
+    "value": "",
+    "range": ": low,high",
+    "list": ": a comma list or a JSON array",
+    "flag": ", or with false does not",
+}
+
+
+def _words(operator: Operator) -> str:
+    return operator.words.rstrip(",") + _WRITTEN[operator.takes]
+
+
 def _conditions(schema: TableSchema, settings: Settings) -> list[Json]:
     """A parameter for each operator that a key attribute takes, and one, whose own name is not sent, for all others."""
     of_keys = [
         _parameter(
             grammar.condition_name(name, operator),
-            f"{name} {operator.words.rstrip(',')}",
+            f"{name} {_words(operator)}",
             grammar.key_operand(operator, name, schema),
         )
         for name, kind in schema.types.items()
@@ -158,7 +171,7 @@ def _conditions(schema: TableSchema, settings: Settings) -> list[Json]:
     ]
     if settings.attributes is not None and settings.attributes <= schema.types.keys():
         return of_keys
-    operators = "; ".join(f"{operator.key} {operator.words.rstrip(',')}" for operator in OPERATORS.values())
+    operators = "; ".join(f"{operator.key} {_words(operator)}" for operator in OPERATORS.values())
     words = f"attribute=value or attribute__operator=value, for attributes that are no key: {operators}"
     others = _parameter("_conditions", words, grammar.other_conditions(schema, settings))
     return [*of_keys, {**others, "style": "form", "explode": True}]
