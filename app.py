@@ -1,6 +1,7 @@
 """Tablecast: one DynamoDB table as a live, read-only JSON API. The way of a request goes on in chalicelib/api.py, that
 of a change in chalicelib/feed.py."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,10 @@ from chalicelib import settings
 from chalicelib.api import Api, chalice_error, cors
 from chalicelib.dynamodb import DynamoDB
 from chalicelib.stream import changes_of
+from chalicelib.transport import connect
 
 SETTINGS = settings.load()
-API = Api(SETTINGS, DynamoDB())
+API = Api(SETTINGS, DynamoDB(connect(settings.environment())))
 CORS = cors(SETTINGS)
 
 app = Chalice(app_name="tablecast")
@@ -61,3 +63,7 @@ if API.feed and SETTINGS.stream_arn:
     @app.on_dynamodb_record(SETTINGS.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON")
     def on_change(event: DynamoDBEvent) -> None:
         FEED.append(changes_of(event.to_dict(), SETTINGS))
+
+
+# What is here by now stays as long as the function does: the collector need not go through it for every page.
+gc.freeze()

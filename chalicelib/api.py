@@ -9,12 +9,11 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import orjson
-from botocore.exceptions import ClientError
 from chalice import CORSConfig, Response
 from chalice.app import Request
 
 from chalicelib import cursor, explorer, filters, openapi, parameters, stream
-from chalicelib.dynamodb import CALL_SECONDS, Cost, DynamoDB
+from chalicelib.dynamodb import Cost, DynamoDB
 from chalicelib.feed import Feed
 from chalicelib.filters import OPERATORS, Condition
 from chalicelib.freshness import Freshness, Version, answer, is_of, same_body, tags
@@ -23,6 +22,7 @@ from chalicelib.planner import Plan, Question, plan_item, plan_items
 from chalicelib.problems import MEDIA_TYPE, NO_FEED, Headers, Problem, bad_request, index_is_gone, problem_of
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
+from chalicelib.transport import CALL_SECONDS, DynamoDBError
 from chalicelib.wire import READERS, PlainItem, TypedItem, iso_time, picked
 
 log = logging.getLogger("tablecast")
@@ -64,7 +64,7 @@ def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
             problem = problem_of(error, request_id)
             if problem is not error:
                 log.error("%s: %s", request_id, problem.detail, exc_info=error)
-            if isinstance(error, ClientError) and error.response["Error"].get("Code") in OUTDATED:
+            if isinstance(error, DynamoDBError) and error.code in OUTDATED:
                 api.table.forget_schema()
             response = Response(problem.body, problem.headers, problem.status)
         # Lets pages of that origin read Server-Timing, and whether an answer came whole or as a 304 (Resource Timing).
@@ -203,9 +203,9 @@ class Api:
     def _page(self, plan: Plan, start: TypedItem | None, limit: int, seconds_left: float) -> Page:
         try:
             return self.table.items(plan, start, limit, seconds_left)
-        except ClientError as error:
+        except DynamoDBError as error:
             # The page before came from the same plan, so that what is wrong now is where to go on.
-            if start and error.response["Error"].get("Code") == "ValidationException" and not index_is_gone(error):
+            if start and error.code == "ValidationException" and not index_is_gone(error):
                 raise cursor.not_a_cursor() from error
             raise
 

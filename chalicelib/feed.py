@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from botocore.exceptions import ClientError
 
 from chalicelib.dynamodb import Cost, DynamoDB
 from chalicelib.parameters import LATEST_POSITION
 from chalicelib.problems import Problem
 from chalicelib.settings import Settings
 from chalicelib.stream import Change
+from chalicelib.transport import DynamoDBError
 from chalicelib.wire import TypedItem
 
 # Not under 25 hours: a stream keeps a record for 24, and until then it can be delivered again.
@@ -220,9 +220,9 @@ class Feed:
             self._dynamodb.call(
                 "TransactWriteItems", TransactItems=[{"Put": {"TableName": self._table, **put}} for put in puts]
             )
-        except ClientError as error:
+        except DynamoDBError as error:
             # All reasons, one an item; the answer to a throttled one is Lambda's, to deliver it again.
-            if _REFUSED & {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}:
+            if _REFUSED.intersection(error.reasons):
                 return False
             raise
         return True

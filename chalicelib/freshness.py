@@ -19,11 +19,11 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.dynamodb import Cost
 from chalicelib.feed import Feed, Head
 from chalicelib.settings import Settings
+from chalicelib.transport import DynamoDBError
 
 log = logging.getLogger("tablecast")
 
@@ -114,7 +114,7 @@ class Freshness:
             return None, Cost()
         try:
             head, cost = self.head(anew)
-        except (BotoCoreError, ClientError) as error:
+        except DynamoDBError as error:
             # The table can be read all the same.
             log.warning("the feed cannot be read, so that this answer has no ETag: %s", error)
             return None, Cost()

@@ -1,7 +1,7 @@
 """What goes wrong, as RFC 9457 problem documents: what happened, and what would be right.
 
 A `Problem` is raised wherever the answer is known to be an error; `problem_of` turns everything else that
-a request can end in (botocore's exceptions among it) into one. The cause goes to the log, never to the body.
+a request can end in into one. The cause goes to the log, never to the body.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import orjson
-from botocore import exceptions as botocore
+
+from chalicelib.transport import NO_CREDENTIALS, NO_REGION, UNREACHABLE, DynamoDBError
 
 Headers = dict[str, str | list[str]]  # as Chalice's Response has them
 
@@ -62,8 +63,11 @@ NO_FEED = (
 # What its owner has to mend takes longer.
 RETRY_AFTER_SECONDS = {REFUSED: 60, ABSENT: 60, NO_FEED: 60}
 
-# Error codes as DynamoDB's API reference lists them ("Error handling with DynamoDB").
+# Error codes as DynamoDB's API reference lists them ("Error handling with DynamoDB"), and our own.
 CODES = {
+    NO_CREDENTIALS: REFUSED,
+    NO_REGION: ABSENT,
+    UNREACHABLE: DOWN,
     "ProvisionedThroughputExceededException": BUSY,
     "ThrottlingException": BUSY,
     "Throttling": BUSY,
@@ -79,34 +83,18 @@ CODES = {
     "UnrecognizedClientException": REFUSED,
 }
 
-CAUSES: tuple[tuple[type[Exception], str], ...] = (
-    (botocore.NoCredentialsError, REFUSED),
-    (botocore.PartialCredentialsError, REFUSED),
-    (botocore.CredentialRetrievalError, REFUSED),
-    (botocore.TokenRetrievalError, REFUSED),
-    (botocore.ProfileNotFound, REFUSED),
-    (botocore.NoRegionError, ABSENT),
-    (botocore.ConnectionError, DOWN),
-    (botocore.HTTPClientError, DOWN),
-)
 
-
-def index_is_gone(error: botocore.ClientError) -> bool:
-    return "does not have the specified index" in error.response["Error"].get("Message", "")
+def index_is_gone(error: DynamoDBError) -> bool:
+    return "does not have the specified index" in error.message
 
 
 def problem_of(error: Exception, request_id: str) -> Problem:
     """`error` as the problem to answer with; 500 with `request_id` where it is none that can be expected."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, botocore.ClientError):
+    if isinstance(error, DynamoDBError):
         if index_is_gone(error):
             return Problem(503, CHANGED)
-        if detail := CODES.get(error.response["Error"].get("Code", "")):
-            return Problem(503, detail)
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            return Problem(503, DOWN)
-    for cause, detail in CAUSES:
-        if isinstance(error, cause):
+        if detail := CODES.get(error.code, DOWN if error.status >= 500 else None):
             return Problem(503, detail)
     return Problem(500, f"Something went wrong here, not with the request. Its log entry is {request_id}.")

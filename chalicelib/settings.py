@@ -126,6 +126,11 @@ def _contradiction(settings: Settings) -> str | None:
     return None
 
 
+def environment() -> Mapping[str, str]:
+    """All of this process's variables, for what is no setting of ours: AWS's own."""
+    return os.environ
+
+
 def load() -> Settings:
     """This process's settings; ends it with one line on stderr where they are wrong."""
     try:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib import schema
-from chalicelib.dynamodb import CALL_SECONDS, Cost, DynamoDB
+from chalicelib.dynamodb import Cost, DynamoDB
 from chalicelib.planner import Plan
 from chalicelib.settings import Settings
+from chalicelib.transport import CALL_SECONDS
 from chalicelib.wire import TypedItem
 
 log = logging.getLogger("tablecast")

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import DynamoDBEventConfig
 from chalice.local import LambdaContext
 
-from chalicelib.dynamodb import connect
+from chalicelib.boto import client
 
 POLL_SECONDS = 0.2
 MOST_OF_A_READ = 1000  # GetRecords'
@@ -127,7 +127,7 @@ def main() -> None:
     context = LambdaContext("on_change", memory_size=512)
     checkpoint = pathlib.Path(sys.argv[1])
     delivery = Delivery(
-        connect("dynamodbstreams"),
+        client("dynamodbstreams"),
         source.stream_arn,
         lambda event: app.on_change(event, context),
         source.batch_size,

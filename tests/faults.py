@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -42,3 +43,53 @@ def answering(status: int, body: bytes, claimed_length: int | None = None) -> It
 def error(code: str, message: str) -> bytes:
     """The body of an error of DynamoDB's."""
     return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
+
+
+Answer = tuple[int, bytes] | str  # a status and a body, or what goes wrong: "reset", "half", "checksum" or "slow"
+
+
+@contextlib.contextmanager
+def scripted(*answers: Answer, closing: bool = False) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """The URL of a server that gives `answers` in turn, the last again and again, and the requests that it has had.
+
+    `closing`: whether it hangs up, without a word, after each.
+    """
+    had: list[tuple[dict[str, str], bytes]] = []
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            had.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            answer = answers[min(len(had), len(answers)) - 1]
+            if answer == "slow":
+                ended.wait(5)
+            if answer in ("slow", "reset"):
+                self.close_connection = True
+                return
+            status, content = (200, b'{"good": 1}') if isinstance(answer, str) else answer
+            self.send_response(status)
+            self.send_header("Content-Type", JSON)
+            self.send_header("x-amz-crc32", str(zlib.crc32(content) + (answer == "checksum")))
+            self.send_header("Content-Length", str(len(content) + 10 * (answer == "half")))
+            self.end_headers()
+            self.wfile.write(content)
+            self.close_connection = closing or answer == "half"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", had
+    finally:
+        ended.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib import cursor, dynamodb
+from chalicelib import cursor, transport
 from chalicelib.api import EXPOSED_HEADERS
 from chalicelib.dynamodb import DynamoDB
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
+from chalicelib.transport import connect
 from tests import faults
 from tests.conftest import Get, Load, put
 from tests.test_planner import ORDERS
@@ -321,8 +323,8 @@ def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
     following = body(http.get("/items?_limit=5"))["next"]
     with faults.answering(400, faults.error("ThrottlingException", "slow down")) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        monkeypatch.setattr(dynamodb, "ATTEMPTS", 1)
-        vars(app.API.table)["_dynamodb"] = DynamoDB()
+        monkeypatch.setattr(transport, "ATTEMPTS", 1)
+        vars(app.API.table)["_dynamodb"] = DynamoDB(connect(os.environ))
         assert "throttling" in body(http.get(f"/items{following}"), 503)["detail"]
 
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.dynamodb import connect
+from chalicelib.boto import client
 from local import sample
 from local.stream import Delivery
 from tests.conftest import put
@@ -23,7 +23,7 @@ class Table:
         self.dynamodb, self.name = dynamodb, f"stream-{next(COUNTER)}"
         made = dynamodb.create_table(**{**sample.TABLE, "TableName": self.name})["TableDescription"]
         self.arn = made["LatestStreamArn"]
-        self.streams = connect("dynamodbstreams")
+        self.streams = client("dynamodbstreams")
 
     def put(self, *names: str) -> None:
         put(self.dynamodb, self.name, [{"idx": {"S": name}, "mag": {"N": "1"}} for name in names])

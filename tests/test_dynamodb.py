@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from chalice.test import Client
 
-from chalicelib import dynamodb
+from chalicelib import transport
 from tests import faults
 from tests.conftest import Load
 
@@ -20,9 +20,9 @@ def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Brea
     def broken(path: str = "/items", **environ: str | None) -> Any:
         for name, value in environ.items():
             monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
-        monkeypatch.setattr(dynamodb, "CONNECT_SECONDS", 0.2)
-        monkeypatch.setattr(dynamodb, "READ_SECONDS", 0.2)
-        monkeypatch.setattr(dynamodb, "ATTEMPTS", 2)
+        monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
+        monkeypatch.setattr(transport, "READ_SECONDS", 0.2)
+        monkeypatch.setattr(transport, "ATTEMPTS", 2)
         response = Client(load_app(**{name: value for name, value in environ.items() if value}).app).http.get(path)
         assert response.headers["Content-Type"] == "application/problem+json"
         assert response.headers["Access-Control-Allow-Origin"] == "*"

@@ -8,14 +8,15 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from chalicelib import feed
-from chalicelib.dynamodb import Cost, DynamoDB, connect
+from chalicelib.dynamodb import Cost, DynamoDB
 from chalicelib.feed import Changes, Contended, Feed
 from chalicelib.problems import Problem
 from chalicelib.stream import changes_of
+from chalicelib.transport import DynamoDBError, connect
 from local import sample
 from tests.test_stream import record, settings
 
@@ -27,7 +28,7 @@ DAY = 24 * 3600
 @pytest.fixture(scope="module")
 def client(dynamodb: Any) -> Any:
     dynamodb.create_table(**sample.feed_table("feed"))
-    return connect()
+    return connect(os.environ)
 
 
 class Clock:
@@ -291,7 +292,7 @@ def test_a_reader_behind_the_oldest_entry_is_told_so(world: World) -> None:
         assert gone.value.status == 410
         assert [change["position"] for change in world.read(3).changes] == [4, 5]
         assert [change["position"] for change in world.read(0).changes] == [4, 5]
-        world.client.delete_item(
+        boto3.client("dynamodb").delete_item(
             TableName="feed", Key={"feed": {"S": world.settings.table_name}, "position": {"N": "3"}}
         )
 
@@ -305,7 +306,9 @@ def test_a_feed_that_was_quiet_for_longer_than_it_keeps_goes_on_where_it_was(wor
         world.read(2)
     assert world.read(0) == Changes([], 3)
     assert world.read(3) == Changes([], 3)
-    world.client.delete_item(TableName="feed", Key={"feed": {"S": world.settings.table_name}, "position": {"N": "3"}})
+    boto3.client("dynamodb").delete_item(
+        TableName="feed", Key={"feed": {"S": world.settings.table_name}, "position": {"N": "3"}}
+    )
     assert world.read(0) == Changes([], 3)
     world.append(world.records(1))
     world.append(world.records(1), function)
@@ -326,7 +329,7 @@ def test_a_function_notices_that_the_feed_was_made_again(world: World) -> None:
     world.append(world.records(2), function)
     for position in ("0", "2"):
         key = {"feed": {"S": world.settings.table_name}, "position": {"N": position}}
-        world.client.delete_item(TableName="feed", Key=key)
+        boto3.client("dynamodb").delete_item(TableName="feed", Key=key)
     # As many as before, so that the head alone would not tell.
     others, own = world.records(2), world.records(1)
     world.append(others)
@@ -348,16 +351,15 @@ def test_an_append_gives_up_where_others_always_come_first(world: World) -> None
 
 
 def test_what_a_retry_can_mend_is_raised(world: World) -> None:
-    reasons = [{"Code": "None"}, {"Code": "ThrottlingError"}]
-    throttled = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+    throttled = DynamoDBError("TransactionCanceledException", "", 400, ("None", "ThrottlingError"))
 
     class Throttled(DynamoDB):
         def call(self, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
             if operation == "TransactWriteItems":
-                raise ClientError(throttled, operation)
+                raise throttled
             return super().call(operation, **request)
 
-    with pytest.raises(ClientError, match="TransactionCanceledException"):
+    with pytest.raises(DynamoDBError, match="TransactionCanceledException"):
         world.append(world.records(1), world.function(Throttled(world.client)))
     assert world.read(0) == Changes([], 0)
 

@@ -4,29 +4,31 @@ their calls, go on at any later time, die, are refused, or lose the answer."""
 from __future__ import annotations
 
 import itertools
+import os
 import queue
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from chalicelib import feed
-from chalicelib.dynamodb import Cost, DynamoDB, connect
+from chalicelib.dynamodb import Cost, DynamoDB
 from chalicelib.feed import Feed
 from chalicelib.settings import Settings, read
 from chalicelib.stream import changes_of
+from chalicelib.transport import UNREACHABLE, DynamoDBError, connect
 from local import sample
 from tests.test_stream import record
 
 COUNTER = itertools.count()
 SHARDS, FUNCTIONS, ITEMS = 3, 4, 2
-CONFLICT = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": [{"Code": "TransactionConflict"}]}
-SLOW = {"Error": {"Code": "ProvisionedThroughputExceededException"}}
+# What DynamoDB answers where others are in the way.
+CONFLICT = DynamoDBError("TransactionCanceledException", "", 400, ("TransactionConflict",))
+SLOW = DynamoDBError("ProvisionedThroughputExceededException", "", 400)
 
 
 # How many of an invocation's calls come about, and what becomes of it then. One that is given up may go on all the
@@ -38,10 +40,6 @@ FATES = st.sampled_from(["pause", "pause", "give up", "give up", "refuse", "lose
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-class Refused(ClientError):  # type: ignore[misc]
-    """What DynamoDB answers where others are in the way."""
 
 
 class Invocation(threading.Thread):
@@ -78,10 +76,10 @@ class Invocation(threading.Thread):
         if verdict == "kill":
             raise Killed
         if verdict == "refuse":
-            raise Refused(CONFLICT if operation == "TransactWriteItems" else SLOW, operation)
+            raise CONFLICT if operation == "TransactWriteItems" else SLOW
         answer = DynamoDB.call(self.function, operation, **request)
         if verdict == "lose":
-            raise ReadTimeoutError(endpoint_url="here")
+            raise DynamoDBError(UNREACHABLE, "here")
         return answer
 
 
@@ -187,7 +185,7 @@ class Deliveries(RuleBasedStateMachine):
                     if shard.current is invocation:
                         shard.done = invocation.end
             else:
-                assert isinstance(invocation.outcome, Refused | ReadTimeoutError | feed.Contended), invocation.outcome
+                assert isinstance(invocation.outcome, DynamoDBError | feed.Contended), invocation.outcome
 
     @rule(limit=st.integers(1, 12))
     def follow(self, limit: int) -> None:
@@ -226,5 +224,5 @@ def test_each_change_is_in_the_feed_once_and_in_order(dynamodb: Any, monkeypatch
     monkeypatch.setattr(feed, "ENTRY_CHANGES", 3)
     monkeypatch.setattr(feed, "PART_BYTES", 100)
     monkeypatch.setattr(feed, "REMEMBERED", 6)
-    Function.client = connect()
+    Function.client = connect(os.environ)
     run_state_machine_as_test(Deliveries, settings=settings(max_examples=50, stateful_step_count=40))

@@ -8,12 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 from chalice.test import Client, HTTPResponse
 
 from chalicelib import freshness
-from chalicelib.dynamodb import connect
+from chalicelib.boto import client
 from chalicelib.feed import Feed
+from chalicelib.transport import UNREACHABLE, DynamoDBError
 from local import sample
 from local.stream import Delivery
 from tests.conftest import Load, put
@@ -46,7 +46,7 @@ class Live:
         self.app = self.function(**environ)
         self.http = Client(self.app.app, stage_name="local").http
         self.stream = Delivery(
-            connect("dynamodbstreams"), made["LatestStreamArn"], lambda event: self.app.on_change(event, None), 1000
+            client("dynamodbstreams"), made["LatestStreamArn"], lambda event: self.app.on_change(event, None), 1000
         )
 
     def function(self, **environ: str) -> ModuleType:
@@ -249,7 +249,7 @@ def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(
     live: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
 ) -> None:
     def timeout(self: Feed) -> None:
-        raise ReadTimeoutError(endpoint_url="here")
+        raise DynamoDBError(UNREACHABLE, "here")
 
     live.dynamodb.delete_table(TableName=live.feed)
     if slow:
@@ -392,7 +392,7 @@ def test_the_handler_raises_what_a_retry_can_mend(live: Live) -> None:
     live.app = live.function()
     live.put("a")
     event: dict[str, Any] = {}
-    live.stream = Delivery(connect("dynamodbstreams"), live.environ["STREAM_ARN"], event.update, 1000)
+    live.stream = Delivery(client("dynamodbstreams"), live.environ["STREAM_ARN"], event.update, 1000)
     live.deliver()
-    with pytest.raises(ClientError, match="ResourceNotFound"):
+    with pytest.raises(DynamoDBError, match="ResourceNotFound"):
         live.app.on_change(event, None)

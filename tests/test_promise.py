@@ -4,6 +4,7 @@ the order that `_sort` names, each once across pages, under any limit."""
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections import Counter
 from decimal import Decimal
@@ -22,6 +23,7 @@ from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from chalicelib.problems import Problem
 from chalicelib.settings import read
+from chalicelib.transport import connect
 from chalicelib.wire import number
 from tests import brute
 from tests.conftest import Load, put
@@ -32,7 +34,7 @@ COUNTER = itertools.count()
 def test_pages_joined_are_what_a_brute_force_filter_gives(load_app: Load, dynamodb: Any) -> None:
     app = load_app()
     http = Client(app.app, stage_name="local").http
-    client = DynamoDB()
+    client = DynamoDB(connect(os.environ))
     seen: Counter[str] = Counter()
 
     @settings(max_examples=700)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from chalice.test import Client
 
 from chalicelib import table
-from chalicelib.dynamodb import CALL_SECONDS, DynamoDB
+from chalicelib.dynamodb import DynamoDB
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from chalicelib.settings import read
+from chalicelib.transport import CALL_SECONDS, connect
 from tests.conftest import Get, Load, put
 
 WIDE = "wide"
@@ -88,7 +90,7 @@ def test_an_answer_ends_where_its_budget_does(
 
 def test_a_function_with_little_time_left_reads_one_page(wide: str, endpoint: str) -> None:
     settings = read({"TABLE_NAME": wide})
-    own = table.Table(settings, DynamoDB())
+    own = table.Table(settings, DynamoDB(connect(os.environ)))
     plan = plan_items(Question(own.schema(), parse({"p": ["a"], "odd": ["x"]}, own.schema(), settings), settings))
     assert own.items(plan, None, 10, CALL_SECONDS).pages == 1
     assert own.items(plan, None, 10, 900).pages > 1
@@ -131,7 +133,7 @@ def test_a_schema_that_dynamodb_no_longer_has_is_read_again(dynamodb: Any, load_
 
 def test_the_schema_is_read_again_in_time(wide: str, endpoint: str, calls: list[dict[str, Any]]) -> None:
     clock = itertools.count(0, 10)
-    own = table.Table(read({"TABLE_NAME": wide}), DynamoDB(), clock=lambda: float(next(clock)))
+    own = table.Table(read({"TABLE_NAME": wide}), DynamoDB(connect(os.environ)), clock=lambda: float(next(clock)))
     for _ in range(8):
         own.schema()
     assert 1 < len(calls) < 5
