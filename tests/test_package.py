@@ -248,7 +248,8 @@ def test_the_handler_files_a_batch_or_fails_for_lambda_to_send_it_again(
     batch = {"Records": [record(KOREAN, TABLE, time.time(), new={"text": {"S": KOREAN}})]}
     with started(unpacked, "app.on_change", **settings) as runtime:
         kind, sent = runtime.invoke(batch)
-        assert (kind, json.loads(sent)["errorType"]) == ("error", "ResourceNotFoundException")
+        assert (kind, json.loads(sent)["errorType"]) == ("error", "DynamoDBError")
+        assert json.loads(sent)["errorMessage"].startswith("ResourceNotFoundException: ")
         dynamodb.create_table(**sample.feed_table(feed))
         assert [runtime.invoke(batch)[0] for _ in range(2)] == ["response", "response"]
     with started(unpacked, "app.app", **settings) as runtime:
