@@ -36,7 +36,7 @@ package: setup ## a zip and a CloudFormation template that deploys it, in out/ (
 	$(VENV)/chalice package --stage stack --merge-template infra/template.json out
 
 clean: ## takes away all that these commands made
-	rm -rf .venv .venv.lock out .chalice/deployments .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv.lock .venv-bench.lock out .chalice/deployments .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -1,20 +1,32 @@
-"""A DynamoDB that answers at once: canned bytes over HTTP, from a process of its own. `python -m bench.stub PORT`."""
+"""A DynamoDB that answers at once, over HTTP and from a process of its own: `python -m bench.stub PORT`.
+
+Every read of a table is of the same page of quakes: its first items, as many as Limit says, or what a filter leaves of
+a megabyte. GET tells what has been asked since the last GET.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import zlib
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import orjson
 
+from bench.units import item_size, read_units, write_units
 from chalicelib.wire import TypedItem
 from local import sample
 
 PAGE_BYTES = 1_000_000
+TABLE = sample.TABLE["TableName"]
 FEED_TABLE = "feed"
-STREAM_ARN = f"arn:aws:dynamodb:us-east-1:123456789012:table/{sample.TABLE['TableName']}/stream/bench"
+
+# What a filter leaves of each megabyte that is read for it.
+FILTERED_PAGE = 20
+FILTER = ("status", "reviewed")
 
 
 def items(size: int) -> list[TypedItem]:
@@ -29,31 +41,88 @@ def items(size: int) -> list[TypedItem]:
     return repeated
 
 
-def bodies() -> dict[str, bytes]:
-    """Operation, with the feed's table where it is of that -> the body of its answer."""
-    page = items(PAGE_BYTES)
-    consumed = {"TableName": sample.TABLE["TableName"], "CapacityUnits": 128.0}
-    answers: dict[str, dict[str, Any]] = {
-        "DescribeTable": {"Table": {**sample.TABLE, "TableStatus": "ACTIVE"}},
-        "GetItem": {"Item": page[0], "ConsumedCapacity": {**consumed, "CapacityUnits": 0.5}},
-        # The head of a feed that nothing has come to yet.
-        f"GetItem {FEED_TABLE}": {"ConsumedCapacity": {"TableName": FEED_TABLE, "CapacityUnits": 1.0}},
-        "TransactWriteItems": {},
-        "Scan": {
-            "Items": page,
-            "Count": len(page),
-            "ScannedCount": len(page),
-            "LastEvaluatedKey": {"idx": page[-1]["idx"]},
-            "ConsumedCapacity": consumed,
-        },
+@functools.cache
+def page() -> list[TypedItem]:
+    return items(PAGE_BYTES)
+
+
+@functools.cache
+def filtered() -> list[TypedItem]:
+    name, value = FILTER
+    return [item for item in page() if item[name] == {"S": value}]
+
+
+@dataclass
+class Taken:
+    """What requests took: `read_bytes` of answers, and units as DynamoDB counts them."""
+
+    calls: int = 0
+    read_bytes: int = 0
+    read_units: float = 0.0
+    write_units: int = 0
+
+
+@functools.cache
+def scanned(limit: int, matching: bool, start: str | None, consistent: bool, told: bool) -> tuple[bytes, float]:
+    """The body of the answer to a Scan, and its read units. `told`: whether it tells what it consumed."""
+    if matching:
+        keys = [item["idx"]["S"] for item in filtered()]
+        first = keys.index(start) + 1 if start in keys else 0
+        found, size = filtered()[first : first + FILTERED_PAGE], 2**20
+    else:
+        found = page()[:limit]
+        size = sum(map(item_size, found))
+    units = read_units(size, consistent)
+    answer = {
+        "Items": found,
+        "Count": len(found),
+        "ScannedCount": len(page()) if matching else len(found),
+        "LastEvaluatedKey": {"idx": found[-1]["idx"]},
+        **_consumed(TABLE, units, told),
     }
-    return {operation: orjson.dumps(answer) for operation, answer in answers.items()}
+    return orjson.dumps(answer), units
+
+
+def _consumed(table: str, units: float, told: bool) -> dict[str, Any]:
+    return {"ConsumedCapacity": {"TableName": table, "CapacityUnits": units}} if told else {}
+
+
+def answered(operation: str, request: Mapping[str, Any], taken: Taken) -> bytes:
+    """The body of the answer; adds to `taken` what it took."""
+    told = "ReturnConsumedCapacity" in request
+    consistent = request.get("ConsistentRead", False)
+    taken.calls += 1
+    match operation:
+        case "DescribeTable":
+            body = orjson.dumps({"Table": {**sample.TABLE, "TableStatus": "ACTIVE"}})
+        case "GetItem":
+            # The feed's head is not there: nothing has come to it yet.
+            item = {} if request["TableName"] == FEED_TABLE else {"Item": page()[0]}
+            units = read_units(item_size(item.get("Item", {})), consistent)
+            taken.read_units += units
+            body = orjson.dumps({**item, **_consumed(request["TableName"], units, told)})
+        case "Scan":
+            start = request.get("ExclusiveStartKey", {}).get("idx", {}).get("S")
+            matching = "FilterExpression" in request
+            body, units = scanned(request.get("Limit", sys.maxsize), matching, start, consistent, told)
+            taken.read_units += units
+        case "TransactWriteItems":
+            taken.write_units += write_units([one["Put"]["Item"] for one in request["TransactItems"]], True)
+            body = b"{}"
+        case "BatchWriteItem":
+            put = [one["PutRequest"]["Item"] for table in request["RequestItems"].values() for one in table]
+            taken.write_units += write_units(put)
+            body = b'{"UnprocessedItems":{}}'
+        case _:
+            raise ValueError(f"the stub knows no {operation}")
+    taken.read_bytes += len(body)
+    return body
 
 
 class Connection(asyncio.Protocol):
     """HTTP/1.1 with as little as it takes: a request is done with when its Content-Length has come."""
 
-    answers: dict[bytes, bytes]
+    taken = Taken()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -64,21 +133,24 @@ class Connection(asyncio.Protocol):
         head, end, body = self.received.partition(b"\r\n\r\n")
         if not end:
             return
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        if len(body) >= int(fields[b"content-length"]):
-            self.received = b""
-            operation = fields[b"x-amz-target"].partition(b".")[2]
-            # Head and body in one write: two would wait for a delayed ACK.
-            of_feed = operation + b" " + FEED_TABLE.encode() if f'"{FEED_TABLE}"'.encode() in body else operation
-            self.transport.write(self.answers.get(of_feed, self.answers[operation]))  # type: ignore[attr-defined]
+        fields = {name.lower(): value for name, value in (line.split(b": ", 1) for line in head.split(b"\r\n")[1:])}
+        if len(body) < int(fields.get(b"content-length", 0)):
+            return
+        self.received = b""
+        if head.startswith(b"GET"):
+            answer = orjson.dumps(astuple(Connection.taken))
+            Connection.taken = Taken()
+        else:
+            operation = fields[b"x-amz-target"].decode().partition(".")[2]
+            answer = answered(operation, orjson.loads(body), Connection.taken)
+        # Head and body in one write: two would wait for a delayed ACK.
+        self.transport.write(  # type: ignore[attr-defined]
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
+            b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n%s" % (zlib.crc32(answer), len(answer), answer)
+        )
 
 
 async def serve(port: int) -> None:
-    Connection.answers = {
-        operation.lower().encode(): b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
-        b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n%s" % (zlib.crc32(body), len(body), body)
-        for operation, body in bodies().items()
-    }
     server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port)
     await server.serve_forever()
 

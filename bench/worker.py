@@ -1,100 +1,63 @@
-"""One contender in a process of its own: takes rounds on stdin, gives their figures on stdout, a JSON line each.
+"""One contender in a process of its own: `python worker.py MODULE ENTRY`. Takes rounds on stdin and gives their figures
+on stdout, a JSON line each. The first round imports the module, as a cold start does.
 
-A request is what Lambda makes of one: API Gateway's event in, the proxy response out. A batch is one of a stream's.
+Imports as little as may be: what is here is in every contender's memory.
 """
-
-from __future__ import annotations
 
 import importlib
 import json
+import resource
 import sys
 import time
-import uuid
 from typing import Any
-
-from bench import stub
-
-HANDLERS = {"tablecast": ("app", "app"), "usual": ("bench.usual", "handler")}
-
-Ask = tuple[str, dict[str, str], dict[str, str]]  # a resource, its path's parameters, its query
 
 
 class Context:
     aws_request_id = "bench"
+    function_name = "bench"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:bench"
 
     def get_remaining_time_in_millis(self) -> int:
         return 29_000
 
 
-def request(asked: Ask, tag: str | None = None) -> dict[str, Any]:
-    resource, parameters, query = asked
-    headers = {"Accept": "*/*", "Host": "example.execute-api.us-east-1.amazonaws.com"}
-    return {
-        "resource": resource,
-        "path": resource.format(**parameters),
-        "httpMethod": "GET",
-        "headers": {**headers, "If-None-Match": tag} if tag else headers,
-        "queryStringParameters": query or None,
-        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
-        "pathParameters": parameters or None,
-        "stageVariables": None,
-        "requestContext": {"resourcePath": resource, "httpMethod": "GET", "path": resource, "stage": "api"},
-        "body": None,
-        "isBase64Encoded": False,
-    }
+def peak_mb() -> float:
+    """The most that this process has had resident. On Linux getrusage counts what started it too."""
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
-def batch(records: int) -> dict[str, Any]:
-    """A batch as a stream of both images has it: quakes of another magnitude, which no batch had before."""
-    quakes = stub.items(records * 2000)[:records]
-    return {
-        "Records": [
-            {
-                "eventID": uuid.uuid4().hex,
-                "eventName": "MODIFY",
-                "eventSourceARN": stub.STREAM_ARN,
-                "dynamodb": {
-                    "ApproximateCreationDateTime": int(time.time()),
-                    "Keys": {"idx": quake["idx"]},
-                    "NewImage": {**quake, "mag": {"N": "5.5"}},
-                    "OldImage": quake,
-                },
-            }
-            for quake in quakes
-        ]
-    }
-
-
-def measure(handler: Any, events: list[dict[str, Any]]) -> tuple[dict[str, float], Any]:
-    """CPU and wall time of one event, in seconds, and what the last was answered."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    for event in events:
-        answer = handler(event, Context())
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return {"cpu": cpu / len(events), "wall": wall / len(events)}, answer
-
-
-def asked_for(handler: Any, asked: dict[str, Any]) -> dict[str, float]:
-    event = request(asked["event"])
-    if asked["revalidate"]:
-        event = request(asked["event"], handler(event, Context())["headers"]["ETag"])
-    figures, answer = measure(handler, [event] * asked["times"])
-    if answer["statusCode"] != (304 if asked["revalidate"] else 200):
-        raise SystemExit(f"{answer['statusCode']}: {answer['body']}")
-    count = json.loads(answer["body"]).get("count", 1) if answer["body"] else 0
-    return {**figures, "count": count, "units": float(answer["headers"].get("X-Consumed-Capacity", "nan"))}
+def headers_of(answer: dict[str, Any]) -> dict[str, str]:
+    lists = answer.get("multiValueHeaders") or {}
+    headers = {name: values[0] for name, values in lists.items()} | (answer.get("headers") or {})
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def main() -> None:
-    name, handler = HANDLERS[sys.argv[1]]
-    module = importlib.import_module(name)
+    module, entry = sys.argv[1:]
     for line in sys.stdin:
         asked = json.loads(line)
-        if "batch" in asked:
-            figures, _ = measure(module.on_change, [batch(asked["batch"]) for _ in range(asked["times"])])
-            figures |= {"count": asked["batch"], "units": 0.0}
-        else:
-            figures = asked_for(getattr(module, handler), asked)
+        events = asked["events"] * asked["times"]
+        cpu, wall = time.process_time(), time.perf_counter()
+        handler = getattr(importlib.import_module(module), entry)
+        for event in events:
+            answer = handler(event, Context())
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        figures = {"cpu": cpu / len(events), "wall": wall / len(events), "peak_mb": peak_mb()}
+        if answer:  # A batch's handler has none.
+            body, headers = answer["body"], headers_of(answer)
+            figures |= {
+                "status": answer["statusCode"],
+                "sent": len(body.encode()),
+                "items": json.loads(body).get("count", 1) if body else 0,
+                "tag": headers.get("etag"),
+                "units": headers.get("x-consumed-capacity"),
+            }
+            if answer["statusCode"] >= 400:
+                figures["said"] = body[:300]
         print(json.dumps(figures), flush=True)
 
 

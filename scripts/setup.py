@@ -9,8 +9,6 @@ import sys
 
 OLDEST = (3, 11)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-DONE = VENV / "requirements.sha256"
 
 
 def fail(line: str) -> None:
@@ -21,38 +19,52 @@ def run(*command: object) -> None:
     subprocess.run([str(part) for part in command], check=True)
 
 
-def main() -> None:
-    if sys.version_info < OLDEST:
-        fail(f"python3 is {sys.version.split()[0]}, and it takes 3.11 or newer: make run PYTHON=/path/to/python3.11")
-    files = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
+def venv(name: str, files: list[pathlib.Path], compiled: tuple[str, ...] | None = None) -> pathlib.Path:
+    """The folder of the venv `name`, with what the last of `files` names; a change of any of them makes it anew.
+
+    `compiled`: what of its site-packages is to have bytecode, where that is not all of it.
+    """
+    folder = ROOT / name
+    done = folder / "requirements.sha256"
     # The folder too: a venv that was moved has commands that no longer start.
-    made_of = b"".join(map(pathlib.Path.read_bytes, files)) + f"{sys.version} {VENV}".encode()
+    made_of = b"".join(map(pathlib.Path.read_bytes, files)) + f"{sys.version} {folder}{compiled or ''}".encode()
     wanted = hashlib.sha256(made_of).hexdigest()
-    with open(ROOT / ".venv.lock", "w") as lock:
+    with open(ROOT / f"{name}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another set-up of .venv is under way: waiting for it.", flush=True)
+            print(f"Another set-up of {name} is under way: waiting for it.", file=sys.stderr, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if DONE.exists() and DONE.read_text() == wanted:
-            return
-        print("Setting up .venv, once: about a minute.", flush=True)
-        shutil.rmtree(VENV, ignore_errors=True)
+        if done.exists() and done.read_text() == wanted:
+            return folder
+        print(f"Setting up {name}, once: about a minute.", file=sys.stderr, flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        python = folder / "bin/python"
         try:
-            run(sys.executable, "-m", "venv", VENV)
+            run(sys.executable, "-m", "venv", folder)
         except subprocess.CalledProcessError:
-            shutil.rmtree(VENV, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             fail("this Python has no venv: install it (Debian, Ubuntu: apt install python3-venv) and try again")
+        install = ["install", "--quiet", "--disable-pip-version-check", "-r", files[-1]]
         try:
-            run(VENV / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", files[1])
+            run(python, "-m", "pip", *install, *(["--no-compile"] if compiled else []))
         except subprocess.CalledProcessError:
-            fail(
-                "the packages of requirements-dev.txt could not be installed: the first time takes a network; try again"
-            )
-        DONE.write_text(wanted)
+            fail(f"the packages of {files[-1].name} could not be installed: the first time takes a network; try again")
+        if compiled:
+            (packages,) = folder.glob("lib/python*/site-packages")
+            run(python, "-m", "compileall", "-q", *[packages / package for package in compiled])
+        done.write_text(wanted)
+    return folder
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    fail("stopped; the next make goes on with it")
+def main() -> None:
+    if sys.version_info < OLDEST:
+        fail(f"python3 is {sys.version.split()[0]}, and it takes 3.11 or newer: make run PYTHON=/path/to/python3.11")
+    venv(".venv", [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"])
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        fail("stopped; the next make goes on with it")

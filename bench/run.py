@@ -1,0 +1,219 @@
+"""Measures: contenders in processes of their own, on one core, taking turns."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import click
+
+from bench import events, stub
+from bench.packages import Packages
+from bench.results import Result
+from bench.scenarios import COLD, CONTENDERS, GROWTH, LARGE_PAGE, WARM, Contender, Scenario
+from local import emulator, sample
+from local.writes import put
+
+# The growing table's items are small, so that a million of them fit into the embedded DynamoDB.
+GROWN = ("idx", "net", "time", "magType", "mag", "place")
+
+
+class Worker:
+    """A contender's process."""
+
+    def __init__(self, contender: Contender, process: subprocess.Popen[bytes]) -> None:
+        self.contender = contender
+        self._process = process
+
+    def asked(self, handed: Sequence[dict[str, Any]], times: int = 1) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"events": handed, "times": times}).encode() + b"\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise click.ClickException(f"{self.contender.module} ended: what it said is above")
+        answer: dict[str, Any] = json.loads(line)
+        if answer.get("status", 200) >= 400:
+            raise click.ClickException(f"{self.contender.module} answers {answer['status']}: {answer['said']}")
+        return answer
+
+    def round(self, scenario: Scenario) -> dict[str, Any]:
+        """The figures of one round of `scenario`."""
+        if isinstance(scenario.ask, int):
+            handed, times = [events.batch(scenario.ask) for _ in range(scenario.times)], 1
+        else:
+            had = self.asked([events.request(scenario.ask)])["tag"] if scenario.revalidate else None
+            handed, times = [events.request(scenario.ask, had)], scenario.times
+        answer = self.asked(handed, times)
+        if answer.get("items", scenario.items) != scenario.items:
+            raise click.ClickException(
+                f"{self.contender.module} answers {scenario.name!r} with {answer['items']} items, not {scenario.items}"
+            )
+        return answer
+
+
+@contextlib.contextmanager
+def worker(contender: Contender, packages: Packages, environ: Mapping[str, str]) -> Iterator[Worker]:
+    command = [str(packages.python), "-P", str(pathlib.Path(__file__).with_name("worker.py"))]
+    settings = {"PYTHONPATH": str(packages.root(contender)), "PYTHONDONTWRITEBYTECODE": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with emulator.ended(
+        [*command, contender.module, contender.entry], {**environ, **settings, **contender.environ}, **pipes
+    ) as process:
+        # All on one core, which is theirs alone as they take turns: cores differ, more so on shared machines.
+        if cores := sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []:
+            os.sched_setaffinity(process.pid, cores[-1:])
+        yield Worker(contender, process)
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+
+
+class Stub:
+    """The stub, and what was taken from it since it was last asked."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def taken(self) -> stub.Taken:
+        with urllib.request.urlopen(self.url) as answer:
+            return stub.Taken(*json.load(answer))
+
+
+@contextlib.contextmanager
+def stubbed() -> Iterator[Stub]:
+    port = emulator.free_port()
+    with emulator.ended([sys.executable, "-m", "bench.stub", str(port)], os.environ) as process:
+        emulator.wait_for(port, process)
+        yield Stub(f"http://127.0.0.1:{port}")
+
+
+@dataclass
+class Rounds:
+    """What the rounds of one row said. `times`: requests or batches in each."""
+
+    name: str
+    scenario: Scenario
+    times: int
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    taken: list[stub.Taken] = field(default_factory=list)
+    peak_mb: list[float] = field(default_factory=list)
+
+    def result(self) -> Result:
+        last = self.answers[-1]
+
+        def each(figure: str) -> float:
+            return statistics.median(getattr(one, figure) for one in self.taken) / self.times if self.taken else 0.0
+
+        return Result(
+            scenario=self.scenario.name,
+            contender=self.name,
+            items=self.scenario.items,
+            sent=last.get("sent", 0),
+            calls=each("calls"),
+            read_bytes=each("read_bytes"),
+            # The embedded DynamoDB's units are those that the answer tells.
+            read_units=each("read_units") if self.taken else float(last["units"]),
+            write_units=each("write_units"),
+            cpu_ms=[round(answer["cpu"] * 1000, 4) for answer in self.answers],
+            wall_ms=[round(answer["wall"] * 1000, 4) for answer in self.answers],
+            peak_mb=[round(peak, 1) for peak in self.peak_mb],
+        )
+
+
+def measured(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]:
+    """Every scenario against the stub."""
+    with stubbed() as server:
+        environ = {**emulator.environment(server.url), "TABLE_NAME": stub.TABLE, "MAX_LIMIT": "2000"}
+        cold = fresh(packages, environ, server, fresh_rounds)
+        warm = taking_turns(packages, environ, server, rounds)
+    for row in warm:
+        if row.scenario is LARGE_PAGE:
+            row.peak_mb = next(one.peak_mb for one in cold if one.name == row.name and one.scenario is LARGE_PAGE)
+    return [row.result() for row in cold if row.scenario is COLD] + [row.result() for row in warm]
+
+
+def fresh(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Rounds]:
+    """A process for each contender in each round: its first answer, and what it takes for a large page."""
+    rows = {
+        (key, scenario.name): Rounds(CONTENDERS[key].name, scenario, 1)
+        for key in COLD.contenders
+        for scenario in (COLD, LARGE_PAGE)
+    }
+    with click.progressbar(length=rounds * len(COLD.contenders), label="Cold starts", file=sys.stderr) as bar:
+        for _ in range(rounds):
+            for key in COLD.contenders:
+                with worker(CONTENDERS[key], packages, environ) as process:
+                    for scenario in (COLD, LARGE_PAGE):
+                        row = rows[key, scenario.name]
+                        server.taken()
+                        row.answers.append(process.round(scenario))
+                        row.taken.append(server.taken())
+                        row.peak_mb.append(row.answers[-1]["peak_mb"])
+                bar.update(1)
+    return list(rows.values())
+
+
+def taking_turns(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Rounds]:
+    """Warm processes, one a contender. What slows the machine slows them all."""
+    asked = [(key, scenario) for scenario in WARM for key in scenario.contenders]
+    rows = [Rounds(CONTENDERS[key].name, scenario, scenario.times) for key, scenario in asked]
+    with contextlib.ExitStack() as stack:
+        workers = {
+            key: stack.enter_context(worker(CONTENDERS[key], packages, environ)) for key in dict.fromkeys(key for key, _ in asked)
+        }
+        for key, scenario in asked:
+            workers[key].round(scenario)  # Connections, schema, caches.
+        with click.progressbar(length=rounds * len(asked), label="Warm", file=sys.stderr) as bar:
+            for _ in range(rounds):
+                for row, (key, scenario) in zip(rows, asked, strict=True):
+                    server.taken()
+                    row.answers.append(workers[key].round(scenario))
+                    row.taken.append(server.taken())
+                    bar.update(1)
+    return rows
+
+
+def load(endpoint: str, size: int, bar: Any) -> str:
+    """A table of `size` small items in the embedded DynamoDB, with the sample's indexes."""
+    name, client = f"bench-{size}", boto3.client("dynamodb", endpoint_url=endpoint)
+    client.create_table(**{**sample.TABLE, "TableName": name, "StreamSpecification": {"StreamEnabled": False}})
+    quakes = [{part: quake[part] for part in GROWN if part in quake} for quake in sample.items()]
+    for start in range(0, size, 10_000):
+        numbers = range(start, min(size, start + 10_000))
+        items = [(number, {**quakes[number % len(quakes)], "idx": {"S": f"{number:07}"}}) for number in numbers]
+        if refused := put(client, name, items, bar.update):
+            raise click.ClickException(refused[0])
+    return name
+
+
+def growth(packages: Packages, sizes: Sequence[int], rounds: int) -> list[Result]:
+    """The same requests of tables of each size, in the embedded DynamoDB."""
+    rows = [Rounds(f"{size:,} items", scenario, scenario.times) for scenario in GROWTH for size in sizes]
+    with contextlib.ExitStack() as stack:
+        endpoint = stack.enter_context(emulator.running())
+        workers = []
+        with click.progressbar(length=sum(sizes), label="Making tables", file=sys.stderr) as bar:
+            for size in sizes:
+                environ = {**emulator.environment(endpoint), "TABLE_NAME": load(endpoint, size, bar)}
+                workers.append(stack.enter_context(worker(CONTENDERS["tablecast"], packages, environ)))
+        with click.progressbar(length=rounds * len(rows), label="By size", file=sys.stderr) as bar:
+            for number in range(rounds + 1):
+                for row, process in zip(rows, workers * len(GROWTH), strict=True):
+                    answer = process.round(row.scenario)
+                    if number:  # The first is for connections, schema, caches.
+                        row.answers.append(answer)
+                        bar.update(1)
+    return [row.result() for row in rows]

@@ -1,0 +1,137 @@
+"""Who is asked what, and what has to come of it: tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench import stub
+from bench.events import STREAM_ARN, Ask
+
+ROUNDS, FRESH_ROUNDS = 25, 9
+QUICK_ROUNDS, QUICK_FRESH_ROUNDS = 3, 2
+SIZES = (1_000, 100_000)
+QUICK_SIZES = (1_000, 10_000)
+
+OURS, USUAL, FLOOR = "tablecast", "usual", "floor"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`entry` of `module`, in a process with `environ` beside the table's name. What has one `name` is one row."""
+
+    name: str
+    module: str
+    entry: str = "handler"
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+# With FRESHNESS_SECONDS=0 each request reads the feed's head; a window of MAX_STALE_SECONDS is not to end in a round.
+FED = {"FEED_TABLE": stub.FEED_TABLE, "STREAM_ARN": STREAM_ARN, "FRESHNESS_SECONDS": "0", "MAX_STALE_SECONDS": "86400"}
+
+CONTENDERS = {
+    "tablecast": Contender(OURS, "app", "app"),
+    "with a feed": Contender(OURS, "app", "app", FED),
+    "on_change": Contender(OURS, "app", "on_change", FED),
+    "usual": Contender(USUAL, "usual"),
+    "chalice": Contender("chalice", "in_chalice", "app"),
+    "client": Contender("client", "client"),
+    "pynamodb": Contender("pynamodb", "in_pynamodb", "app"),
+    "powertools": Contender("powertools", "in_powertools"),
+    "fastapi": Contender("fastapi", "in_fastapi"),
+    "aiodynamo": Contender("aiodynamo", "in_aiodynamo"),
+    "floor": Contender(FLOOR, "floor"),
+    "trigger": Contender(USUAL, "trigger", environ={"FEED_TABLE": stub.FEED_TABLE}),
+}
+WORDS = {
+    OURS: "this project's zip, as `chalice package` makes it",
+    USUAL: "the usual handler: boto3's resource, bare",
+    "chalice": "boto3's resource in Chalice",
+    "client": "boto3's client and its TypeDeserializer, bare",
+    "pynamodb": "PynamoDB in Chalice",
+    "powertools": "Powertools' APIGatewayRestResolver over boto3's resource",
+    "fastapi": "FastAPI behind Mangum over boto3's resource",
+    "aiodynamo": "aiodynamo over aiohttp, bare",
+    FLOOR: "the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and dumps of the same bytes",
+}
+READERS = ("tablecast", "usual", "chalice", "client", "pynamodb", "powertools", "fastapi", "aiodynamo", "floor")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is asked of each of `contenders`, `times` in a round: a request, which `items` answer, or a batch of so many
+    records. `revalidate`: the client has the answer already."""
+
+    name: str
+    ask: Ask | int
+    times: int
+    items: int
+    contenders: tuple[str, ...] = READERS
+    revalidate: bool = False
+
+
+LOOKUP: Ask = ("/items/{partition}", {"partition": stub.page()[0]["idx"]["S"]}, {})
+HUNDRED: Ask = ("/items", {}, {"_limit": "100"})
+LARGE: Ask = ("/items", {}, {"_limit": str(len(stub.page()))})
+
+LARGE_PAGE = Scenario("page of 1 MB", LARGE, 1, len(stub.page()))
+COLD = Scenario("cold start", LOOKUP, 1, 1)
+WARM = (
+    Scenario("one-item lookup", LOOKUP, 40, 1),
+    Scenario("page of 100", HUNDRED, 8, 100),
+    LARGE_PAGE,
+    Scenario("filtered page", ("/items", {}, {stub.FILTER[0]: stub.FILTER[1], "_limit": "100"}), 4, 100),
+    Scenario("unchanged page, 304", LARGE, 20, 0, ("with a feed",), revalidate=True),
+    Scenario("unchanged page, kept", LARGE, 20, len(stub.page()), ("with a feed",)),
+    Scenario("batch of 1", 1, 20, 1, ("on_change", "trigger")),
+    Scenario("batch of 100", 100, 3, 100, ("on_change", "trigger")),
+    Scenario("batch of 1,000", 1000, 1, 1000, ("on_change", "trigger")),
+)
+
+# Of tables of each size, in the embedded DynamoDB.
+GROWTH = (
+    Scenario("lookup, by size", ("/items/{partition}", {"partition": "0000500"}, {}), 20, 1, ("tablecast",)),
+    Scenario("page of 100, by size", HUNDRED, 5, 100, ("tablecast",)),
+    Scenario(
+        "latest 100 of an index, by size",
+        ("/items", {}, {"net": "us", "_sort": "-time", "_limit": "100"}),
+        5,
+        100,
+        ("tablecast",),
+    ),
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (COLD, *WARM, *GROWTH)}
+
+BEST_PEER, LARGEST, SMALLEST = "the best peer", "the largest table", "the smallest"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The most that `figure` of `who` in `scenario` may be: of that of `than` (in the scenario `of`, where that is
+    another), or by itself."""
+
+    scenario: str
+    figure: str
+    most: float
+    than: str | None = None
+    of: str | None = None
+    who: str = OURS
+
+
+GOALS = (
+    Goal("cold start", "cpu_ms", 0.5, "chalice"),
+    Goal("one-item lookup", "cpu_ms", 0.5, BEST_PEER),
+    Goal("page of 100", "cpu_ms", 0.25, BEST_PEER),
+    Goal("page of 1 MB", "cpu_ms", 0.14, BEST_PEER),
+    Goal("page of 1 MB", "cpu_ms", 1.3, FLOOR),
+    Goal("page of 1 MB", "peak_mb", 90.0),
+    Goal("unchanged page, 304", "cpu_ms", 0.01, BEST_PEER, of="page of 1 MB"),
+    Goal("unchanged page, kept", "cpu_ms", 0.01, BEST_PEER, of="page of 1 MB"),
+    Goal("batch of 1,000", "cpu_ms", 50.0),  # 20,000 records a second.
+    *(
+        Goal(scenario.name, figure, most, SMALLEST, who=LARGEST)
+        for scenario in GROWTH
+        for figure, most in (("cpu_ms", 1.1), ("read_units", 1.0))
+    ),
+)
