@@ -23,7 +23,7 @@ CHARTS = ROOT / "docs/bench"
 FEWEST = 1_000  # What is asked of a table by its size is there then.
 
 
-class Sizes(click.ParamType):
+class Sizes(click.ParamType[Any]):
     name = "sizes"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
@@ -48,7 +48,9 @@ class Sizes(click.ParamType):
     "1,000,000 items take some minutes and 4 GB.",
 )
 @click.option("--json", "to", type=click.File("w"), help="Write the figures to this file too, a list of rounds each.")
-@click.option("--from", "saved", type=click.File(), help="Measure nothing: tell the figures of a file that --json wrote.")
+@click.option(
+    "--from", "saved", type=click.File(), help="Measure nothing: tell the figures of a file that --json wrote."
+)
 @click.option("--docs", is_flag=True, help="Write the figures into docs/performance.md and README.md, and the charts.")
 def main(quick: bool, sizes: tuple[int, ...] | None, to: Any, saved: Any, docs: bool) -> None:
     """CPU and wall time of whole requests through Lambda handlers, API Gateway's event in, proxy response out: of this

@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass
 
 MEMORIES = (128, 256, 512)
-VCPU_MB = 1769  # A function of so much memory has one vCPU (Lambda's developer guide, "Configure Lambda function memory").
+VCPU_MB = (
+    1769  # A function of so much memory has one vCPU (Lambda's developer guide, "Configure Lambda function memory").
+)
 CALL_MS = 5.0  # Assumed of one call of DynamoDB.
 SHARE_THAT_MISSES = 0.1  # Assumed of requests through CloudFront: one in ten reaches the API.
 
@@ -65,8 +67,8 @@ def requests(work: Work, memory: int) -> float:
 
 
 def requests_through_cloudfront(work: Work, memory: int) -> float:
-    """Dollars for a million requests of CloudFront, where SHARE_THAT_MISSES of them reach the API. What the API sends to
-    CloudFront is free."""
+    """Dollars for a million requests of CloudFront, where SHARE_THAT_MISSES of them reach the API. What the API sends
+    to CloudFront is free."""
     gigabytes = work.sent * 1_000_000 / 2**30
     behind = function(work, memory) + PRICES["API Gateway (REST), a million requests"]
     return (

@@ -30,13 +30,15 @@ class Table:
     """The first column is words, the others are figures."""
 
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
     def text(self) -> str:
         lines = [self.columns, *self.rows]
         widths = [max(len(line[place]) for line in lines) for place in range(len(self.columns))]
         return "\n".join(
-            "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
+            "  ".join(
+                [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]
+            )
             for line in lines
         )
 
@@ -67,7 +69,7 @@ COLUMNS: dict[str, Callable[[Result, Result | None], str]] = {
     "wall ms": lambda row, _: number(row.figure("wall_ms")),
     "peak MB": lambda row, _: number(row.figure("peak_mb")) if row.peak_mb else "",
     "calls": lambda row, _: _where(row.calls, f"{row.calls:g}"),
-    "KB read": lambda row, _: _where(row.read_bytes, number(row.read_bytes / 1024)),
+    "KB read": lambda row, _: _where(row.read_bytes > 100, number(row.read_bytes / 1024)),
     "KB sent": lambda row, _: _where(row.sent, number(row.sent / 1024)),
     "read units": lambda row, _: _where(row.read_units, f"{row.read_units:g}"),
     "write units": lambda row, _: _where(row.write_units, f"{row.write_units:g}"),
@@ -110,7 +112,9 @@ def goals(results: Results) -> Table:
     rows = []
     for goal in GOALS:
         judged = judge(goal, results)
-        than = f" of {goal.than}{f' ({judged.than})' if judged.than not in ('', goal.than) else ''}" if goal.than else ""
+        than = (
+            f" of {goal.than}{f' ({judged.than})' if judged.than not in ('', goal.than) else ''}" if goal.than else ""
+        )
         value = "" if judged.value is None else f"{judged.value:.3f}" if goal.than else number(judged.value)
         whose = f", {goal.of}" if goal.of else ""
         rows.append(
@@ -147,13 +151,21 @@ def request_costs(results: Results) -> Table:
         asked = [pick(results, usual, USUAL), pick(results, ours, OURS)]
         for memory in cost.MEMORIES:
             cells = [
-                f"${price(work(row), memory):,.2f}" if row and _fits(row, memory) else "does not fit"
-                for price in (cost.requests, cost.requests_through_cloudfront)
+                says(work(row), memory) if row and _fits(row, memory) else "does not fit"
+                for says in (_time, _dollars(cost.requests), _dollars(cost.requests_through_cloudfront))
                 for row in asked
             ]
             rows.append((f"{name}, {memory} MB", *cells))
-    columns = (USUAL, OURS, f"{USUAL}, CloudFront", f"{OURS}, CloudFront")
+    columns = [f"{who}{what}" for what in (", ms", "", ", CloudFront") for who in (USUAL, OURS)]
     return Table(("a million requests", *columns), rows)
+
+
+def _time(work: cost.Work, memory: int) -> str:
+    return f"{cost.billed_ms(work, memory):,}"
+
+
+def _dollars(price: Callable[[cost.Work, int], float]) -> Callable[[cost.Work, int], str]:
+    return lambda work, memory: f"${price(work, memory):,.2f}"
 
 
 def change_costs(results: Results) -> Table:
@@ -176,8 +188,8 @@ def contenders() -> Table:
 
 def about(run: Run) -> str:
     return (
-        f"{run.date}, {run.machine}: medians of {run.rounds} rounds, and of {run.fresh_rounds} fresh processes for cold "
-        f"starts and memory."
+        f"{run.date}, {run.machine}: medians of {run.rounds} rounds, and of {run.fresh_rounds} fresh processes for "
+        f"cold starts and memory."
     )
 
 

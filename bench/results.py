@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import truediv
+from typing import Any
 
 from bench.scenarios import BEST_PEER, FLOOR, LARGEST, OURS, SMALLEST, Goal
 
@@ -13,7 +14,8 @@ from bench.scenarios import BEST_PEER, FLOOR, LARGEST, OURS, SMALLEST, Goal
 @dataclass(frozen=True)
 class Result:
     """One row. `cpu_ms`, `wall_ms`: of a request or batch, in each round. `peak_mb`: resident, of each fresh process.
-    `sent`: bytes of the answer's body. `calls` of DynamoDB, `read_bytes` of its answers and its units, of one request."""
+    `sent`: bytes of the answer's body. `calls` of DynamoDB, `read_bytes` of its answers and its units, of one
+    request."""
 
     scenario: str
     contender: str
@@ -65,9 +67,10 @@ def pick(results: Results, scenario: str, who: str) -> Result | None:
 
 def ratio(one: Result, other: Result, figure: str = "cpu_ms") -> float:
     """The median of what each round says: what slows one round slows both contenders in it."""
-    ones, others = getattr(one, figure), getattr(other, figure)
+    ones: Any = getattr(one, figure)
+    others: Any = getattr(other, figure)
     if isinstance(ones, list) and len(ones) == len(others):
-        return statistics.median(map(truediv, ones, others))
+        return float(statistics.median(map(truediv, ones, others)))
     return one.figure(figure) / other.figure(figure)
 
 

@@ -29,17 +29,17 @@ GROWN = ("idx", "net", "time", "magType", "mag", "place")
 
 
 class Worker:
-    """A contender's process."""
+    """A contender's process. The first that it is asked imports what it is."""
 
     def __init__(self, contender: Contender, process: subprocess.Popen[bytes]) -> None:
         self.contender = contender
         self._process = process
 
-    def asked(self, handed: Sequence[dict[str, Any]], times: int = 1) -> dict[str, Any]:
+    def asked(self, handed: Sequence[dict[str, Any]]) -> dict[str, Any]:
         assert self._process.stdin
         assert self._process.stdout
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({"events": handed, "times": times}).encode() + b"\n")
+            self._process.stdin.write(json.dumps(handed).encode() + b"\n")
             self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
@@ -49,14 +49,16 @@ class Worker:
             raise click.ClickException(f"{self.contender.module} answers {answer['status']}: {answer['said']}")
         return answer
 
-    def round(self, scenario: Scenario) -> dict[str, Any]:
-        """The figures of one round of `scenario`."""
+    def handed(self, scenario: Scenario) -> list[dict[str, Any]]:
+        """What the handler is to be given in a round, in turn."""
         if isinstance(scenario.ask, int):
-            handed, times = [events.batch(scenario.ask) for _ in range(scenario.times)], 1
-        else:
-            had = self.asked([events.request(scenario.ask)])["tag"] if scenario.revalidate else None
-            handed, times = [events.request(scenario.ask, had)], scenario.times
-        answer = self.asked(handed, times)
+            return [events.batch(scenario.ask) for _ in range(scenario.times)]
+        had = self.asked([events.request(scenario.ask)])["tag"] if scenario.revalidate else None
+        return [events.request(scenario.ask, had)] * scenario.times
+
+    def round(self, scenario: Scenario, handed: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The figures of one round of `scenario`."""
+        answer = self.asked(handed)
         if answer.get("items", scenario.items) != scenario.items:
             raise click.ClickException(
                 f"{self.contender.module} answers {scenario.name!r} with {answer['items']} items, not {scenario.items}"
@@ -93,9 +95,9 @@ class Stub:
 
 
 @contextlib.contextmanager
-def stubbed() -> Iterator[Stub]:
+def stubbed(*upstream: str) -> Iterator[Stub]:
     port = emulator.free_port()
-    with emulator.ended([sys.executable, "-m", "bench.stub", str(port)], os.environ) as process:
+    with emulator.ended([sys.executable, "-m", "bench.stub", str(port), *upstream], os.environ) as process:
         emulator.wait_for(port, process)
         yield Stub(f"http://127.0.0.1:{port}")
 
@@ -109,13 +111,23 @@ class Rounds:
     times: int
     answers: list[dict[str, Any]] = field(default_factory=list)
     taken: list[stub.Taken] = field(default_factory=list)
-    peak_mb: list[float] = field(default_factory=list)
 
-    def result(self) -> Result:
+    def add(self, process: Worker, server: Stub) -> None:
+        """One round more."""
+        handed = process.handed(self.scenario)
+        server.taken()
+        self.answers.append(process.round(self.scenario, handed))
+        self.taken.append(server.taken())
+
+    def peaks(self) -> list[float]:
+        return [round(answer["peak_mb"], 1) for answer in self.answers]
+
+    def result(self, peak_mb: list[float]) -> Result:
         last = self.answers[-1]
 
         def each(figure: str) -> float:
-            return statistics.median(getattr(one, figure) for one in self.taken) / self.times if self.taken else 0.0
+            taken: float = statistics.median(getattr(one, figure) for one in self.taken)
+            return taken / self.times
 
         return Result(
             scenario=self.scenario.name,
@@ -124,66 +136,60 @@ class Rounds:
             sent=last.get("sent", 0),
             calls=each("calls"),
             read_bytes=each("read_bytes"),
-            # The embedded DynamoDB's units are those that the answer tells.
-            read_units=each("read_units") if self.taken else float(last["units"]),
+            read_units=each("read_units"),
             write_units=each("write_units"),
             cpu_ms=[round(answer["cpu"] * 1000, 4) for answer in self.answers],
             wall_ms=[round(answer["wall"] * 1000, 4) for answer in self.answers],
-            peak_mb=[round(peak, 1) for peak in self.peak_mb],
+            peak_mb=peak_mb,
         )
 
 
 def measured(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]:
     """Every scenario against the stub."""
-    with stubbed() as server:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(stubbed())
         environ = {**emulator.environment(server.url), "TABLE_NAME": stub.TABLE, "MAX_LIMIT": "2000"}
         cold = fresh(packages, environ, server, fresh_rounds)
-        warm = taking_turns(packages, environ, server, rounds)
-    for row in warm:
-        if row.scenario is LARGE_PAGE:
-            row.peak_mb = next(one.peak_mb for one in cold if one.name == row.name and one.scenario is LARGE_PAGE)
-    return [row.result() for row in cold if row.scenario is COLD] + [row.result() for row in warm]
+        used = dict.fromkeys(key for scenario in WARM for key in scenario.contenders)
+        workers = {key: stack.enter_context(worker(CONTENDERS[key], packages, environ)) for key in used}
+        warm = [
+            (workers[key], Rounds(workers[key].contender.name, scenario, scenario.times))
+            for scenario in WARM
+            for key in scenario.contenders
+        ]
+        taking_turns(warm, server, rounds, "Warm")
+    # What a process has had resident is of all that it was asked: a page's is that of a fresh one.
+    peaks = {(row.name, row.scenario.name): row.peaks() for row in cold}
+    return [
+        *(row.result(row.peaks()) for row in cold if row.scenario is COLD),
+        *(row.result(peaks.get((row.name, row.scenario.name), [])) for _, row in warm),
+    ]
 
 
 def fresh(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Rounds]:
     """A process for each contender in each round: its first answer, and what it takes for a large page."""
     rows = {
-        (key, scenario.name): Rounds(CONTENDERS[key].name, scenario, 1)
-        for key in COLD.contenders
-        for scenario in (COLD, LARGE_PAGE)
+        key: [Rounds(CONTENDERS[key].name, scenario, 1) for scenario in (COLD, LARGE_PAGE)] for key in COLD.contenders
     }
-    with click.progressbar(length=rounds * len(COLD.contenders), label="Cold starts", file=sys.stderr) as bar:
+    with click.progressbar(length=rounds * len(rows), label="Cold starts", file=sys.stderr) as bar:
         for _ in range(rounds):
-            for key in COLD.contenders:
+            for key, asked in rows.items():
                 with worker(CONTENDERS[key], packages, environ) as process:
-                    for scenario in (COLD, LARGE_PAGE):
-                        row = rows[key, scenario.name]
-                        server.taken()
-                        row.answers.append(process.round(scenario))
-                        row.taken.append(server.taken())
-                        row.peak_mb.append(row.answers[-1]["peak_mb"])
+                    for row in asked:
+                        row.add(process, server)
                 bar.update(1)
-    return list(rows.values())
+    return [row for asked in rows.values() for row in asked]
 
 
-def taking_turns(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Rounds]:
-    """Warm processes, one a contender. What slows the machine slows them all."""
-    asked = [(key, scenario) for scenario in WARM for key in scenario.contenders]
-    rows = [Rounds(CONTENDERS[key].name, scenario, scenario.times) for key, scenario in asked]
-    with contextlib.ExitStack() as stack:
-        workers = {
-            key: stack.enter_context(worker(CONTENDERS[key], packages, environ)) for key in dict.fromkeys(key for key, _ in asked)
-        }
-        for key, scenario in asked:
-            workers[key].round(scenario)  # Connections, schema, caches.
-        with click.progressbar(length=rounds * len(asked), label="Warm", file=sys.stderr) as bar:
-            for _ in range(rounds):
-                for row, (key, scenario) in zip(rows, asked, strict=True):
-                    server.taken()
-                    row.answers.append(workers[key].round(scenario))
-                    row.taken.append(server.taken())
-                    bar.update(1)
-    return rows
+def taking_turns(rows: Sequence[tuple[Worker, Rounds]], server: Stub, rounds: int, label: str) -> None:
+    """Rounds of warm processes. What slows the machine slows them all."""
+    for process, row in rows:
+        process.round(row.scenario, process.handed(row.scenario))  # Connections, schema, caches.
+    with click.progressbar(length=rounds * len(rows), label=label, file=sys.stderr) as bar:
+        for _ in range(rounds):
+            for process, row in rows:
+                row.add(process, server)
+                bar.update(1)
 
 
 def load(endpoint: str, size: int, bar: Any) -> str:
@@ -201,19 +207,18 @@ def load(endpoint: str, size: int, bar: Any) -> str:
 
 def growth(packages: Packages, sizes: Sequence[int], rounds: int) -> list[Result]:
     """The same requests of tables of each size, in the embedded DynamoDB."""
-    rows = [Rounds(f"{size:,} items", scenario, scenario.times) for scenario in GROWTH for size in sizes]
     with contextlib.ExitStack() as stack:
         endpoint = stack.enter_context(emulator.running())
+        server = stack.enter_context(stubbed(endpoint))
         workers = []
         with click.progressbar(length=sum(sizes), label="Making tables", file=sys.stderr) as bar:
             for size in sizes:
-                environ = {**emulator.environment(endpoint), "TABLE_NAME": load(endpoint, size, bar)}
+                environ = {**emulator.environment(server.url), "TABLE_NAME": load(endpoint, size, bar)}
                 workers.append(stack.enter_context(worker(CONTENDERS["tablecast"], packages, environ)))
-        with click.progressbar(length=rounds * len(rows), label="By size", file=sys.stderr) as bar:
-            for number in range(rounds + 1):
-                for row, process in zip(rows, workers * len(GROWTH), strict=True):
-                    answer = process.round(row.scenario)
-                    if number:  # The first is for connections, schema, caches.
-                        row.answers.append(answer)
-                        bar.update(1)
-    return [row.result() for row in rows]
+        rows = [
+            (process, Rounds(f"{size:,} items", scenario, scenario.times))
+            for scenario in GROWTH
+            for size, process in zip(sizes, workers, strict=True)
+        ]
+        taking_turns(rows, server, rounds, "By size")
+    return [row.result([]) for _, row in rows]

@@ -48,10 +48,10 @@ WORDS = {
     USUAL: "the usual handler: boto3's resource, bare",
     "chalice": "boto3's resource in Chalice",
     "client": "boto3's client and its TypeDeserializer, bare",
-    "pynamodb": "PynamoDB in Chalice",
+    "pynamodb": "a PynamoDB model in Chalice; numbers as floats, which is its default",
     "powertools": "Powertools' APIGatewayRestResolver over boto3's resource",
     "fastapi": "FastAPI behind Mangum over boto3's resource",
-    "aiodynamo": "aiodynamo over aiohttp, bare",
+    "aiodynamo": "aiodynamo over aiohttp, bare; numbers as floats, which is its default",
     FLOOR: "the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and dumps of the same bytes",
 }
 READERS = ("tablecast", "usual", "chalice", "client", "pynamodb", "powertools", "fastapi", "aiodynamo", "floor")
@@ -121,13 +121,19 @@ class Goal:
 
 GOALS = (
     Goal("cold start", "cpu_ms", 0.5, "chalice"),
-    Goal("one-item lookup", "cpu_ms", 0.5, BEST_PEER),
-    Goal("page of 100", "cpu_ms", 0.25, BEST_PEER),
-    Goal("page of 1 MB", "cpu_ms", 0.14, BEST_PEER),
+    *(
+        goal
+        for than in (USUAL, BEST_PEER)
+        for goal in (
+            Goal("one-item lookup", "cpu_ms", 0.5, than),
+            Goal("page of 100", "cpu_ms", 0.25, than),
+            Goal("page of 1 MB", "cpu_ms", 0.14, than),
+            Goal("unchanged page, 304", "cpu_ms", 0.01, than, of="page of 1 MB"),
+            Goal("unchanged page, kept", "cpu_ms", 0.01, than, of="page of 1 MB"),
+        )
+    ),
     Goal("page of 1 MB", "cpu_ms", 1.3, FLOOR),
     Goal("page of 1 MB", "peak_mb", 90.0),
-    Goal("unchanged page, 304", "cpu_ms", 0.01, BEST_PEER, of="page of 1 MB"),
-    Goal("unchanged page, kept", "cpu_ms", 0.01, BEST_PEER, of="page of 1 MB"),
     Goal("batch of 1,000", "cpu_ms", 50.0),  # 20,000 records a second.
     *(
         Goal(scenario.name, figure, most, SMALLEST, who=LARGEST)

@@ -1,7 +1,8 @@
-"""A DynamoDB that answers at once, over HTTP and from a process of its own: `python -m bench.stub PORT`.
+"""A DynamoDB that answers at once, over HTTP and from a process of its own: `python -m bench.stub PORT [URL]`.
 
 Every read of a table is of the same page of quakes: its first items, as many as Limit says, or what a filter leaves of
-a megabyte. GET tells what has been asked since the last GET.
+a megabyte. With URL, the answers are those of the DynamoDB there, each asked for once and kept, so that how long that one
+takes is no part of what is measured. GET tells what has been taken since the last GET.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import urllib.request
 import zlib
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
@@ -119,9 +121,23 @@ def answered(operation: str, request: Mapping[str, Any], taken: Taken) -> bytes:
     return body
 
 
+@functools.cache
+def forwarded(url: str, operation: str, sent: bytes) -> tuple[bytes, float]:
+    """The body of the answer of the DynamoDB at `url`, and the read units of the items in it."""
+    headers = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+    with urllib.request.urlopen(urllib.request.Request(url, sent, headers)) as response:
+        body = response.read()
+    answer = orjson.loads(body)
+    if "Table" in answer:
+        return body, 0.0
+    size = sum(map(item_size, answer.get("Items", [answer.get("Item", {})])))
+    return body, read_units(size, orjson.loads(sent).get("ConsistentRead", False))
+
+
 class Connection(asyncio.Protocol):
     """HTTP/1.1 with as little as it takes: a request is done with when its Content-Length has come."""
 
+    url: str | None = None
     taken = Taken()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -142,18 +158,28 @@ class Connection(asyncio.Protocol):
             Connection.taken = Taken()
         else:
             operation = fields[b"x-amz-target"].decode().partition(".")[2]
-            answer = answered(operation, orjson.loads(body), Connection.taken)
+            answer = self.answer(operation, body)
         # Head and body in one write: two would wait for a delayed ACK.
         self.transport.write(  # type: ignore[attr-defined]
             b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
             b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n%s" % (zlib.crc32(answer), len(answer), answer)
         )
 
+    def answer(self, operation: str, sent: bytes) -> bytes:
+        if self.url is None:
+            return answered(operation, orjson.loads(sent), self.taken)
+        body, units = forwarded(self.url, operation, sent)
+        self.taken.calls += 1
+        self.taken.read_bytes += len(body)
+        self.taken.read_units += units
+        return body
 
-async def serve(port: int) -> None:
+
+async def serve(port: int, url: str | None) -> None:
+    Connection.url = url
     server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))

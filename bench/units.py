@@ -17,7 +17,8 @@ def item_size(item: Mapping[str, Any]) -> int:
 
 def _size(attribute: Mapping[str, Any]) -> int:
     ((kind, value),) = attribute.items()
-    return _SIZES[kind](value)
+    size: int = _SIZES[kind](value)
+    return size
 
 
 def _number(text: str) -> int:

@@ -1,4 +1,5 @@
-"""What no handler can go below: the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and dumps."""
+"""What no handler can go below: the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and
+dumps."""
 
 import os
 import socket

@@ -6,7 +6,6 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from reads import default, get, scan
 
-
 app = APIGatewayRestResolver(cors=CORSConfig(), serializer=lambda body: json.dumps(body, default=default))
 
 

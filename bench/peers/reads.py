@@ -17,7 +17,11 @@ def get(key):
 
 def scan(limit, filters):
     """Up to `limit` items that match `filters`, and the key to go on from."""
-    request = {"FilterExpression": reduce(and_, [Attr(name).eq(value) for name, value in filters.items()])} if filters else {"Limit": limit}
+    request = (
+        {"FilterExpression": reduce(and_, [Attr(name).eq(value) for name, value in filters.items()])}
+        if filters
+        else {"Limit": limit}
+    )
     items = []
     while True:
         page = table.scan(**request)

@@ -4,6 +4,7 @@ import json
 
 from reads import default, get, scan
 
+
 def respond(status, body):
     return {
         "statusCode": status,
