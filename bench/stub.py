@@ -1,8 +1,8 @@
 """A DynamoDB that answers at once, over HTTP and from a process of its own: `python -m bench.stub PORT [URL]`.
 
 Every read of a table is of the same page of quakes: its first items, as many as Limit says, or what a filter leaves of
-a megabyte. With URL, the answers are those of the DynamoDB there, each asked for once and kept, so that how long that one
-takes is no part of what is measured. GET tells what has been taken since the last GET.
+a megabyte. With URL, the answers are those of the DynamoDB there, each asked for once and kept, so that its own time is
+no part of what is measured. GET tells what has been taken since the last GET.
 """
 
 from __future__ import annotations
