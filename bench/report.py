@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import cost, svg
-from bench.results import Result, Results, judge, of, pick, ratio
-from bench.scenarios import BEST_PEER, FLOOR, GOALS, OURS, SCENARIOS, USUAL, WORDS
+from bench.results import Judged, Result, Results, judge, of, pick, ratio
+from bench.scenarios import BEST_PEER, FLOOR, GOALS, OURS, SCENARIOS, USUAL, WARM, WORDS
 
 
 @dataclass(frozen=True)
@@ -110,31 +110,29 @@ _VERDICTS = {True: "met", False: "MISSED", None: "not measured"}
 
 def goals(results: Results) -> Table:
     rows = []
-    for goal in GOALS:
-        judged = judge(goal, results)
-        than = (
-            f" of {goal.than}{f' ({judged.than})' if judged.than not in ('', goal.than) else ''}" if goal.than else ""
-        )
-        value = "" if judged.value is None else f"{judged.value:.3f}" if goal.than else number(judged.value)
-        whose = f", {goal.of}" if goal.of else ""
-        rows.append(
-            (f"{goal.scenario}: {_UNITS[goal.figure]}{than}{whose}", value, f"{goal.most:g}", _VERDICTS[judged.met])
-        )
+    for judged in (judge(goal, results) for goal in GOALS):
+        goal, value = judged.goal, ""
+        if judged.value is not None:
+            value = f"{judged.value:.3f}" if goal.than else number(judged.value)
+        rows.append((f"{goal.scenario}: {_compared(judged)}", value, f"{goal.most:g}", _VERDICTS[judged.met]))
     return Table(("goal", "is", "at most", ""), rows)
+
+
+def _compared(judged: Judged) -> str:
+    """The figure, and what it is compared with."""
+    goal, unit = judged.goal, _UNITS[judged.goal.figure]
+    if goal.than is None:
+        return unit
+    chosen = "" if judged.than in ("", goal.than) else f" ({judged.than})"
+    return f"{unit} beside {goal.than}{chosen}"
 
 
 def all_met(results: Results) -> bool:
     return all(judge(goal, results).met is not False for goal in GOALS)
 
 
-# What is asked, ours and the usual handler's answer to it.
-COSTED = (
-    ("one-item lookup", "one-item lookup", "one-item lookup"),
-    ("page of 100", "page of 100", "page of 100"),
-    ("page of 1 MB", "page of 1 MB", "page of 1 MB"),
-    ("page of 1 MB, unchanged", "unchanged page, 304", "page of 1 MB"),
-)
-BATCHES = {"batch of 1": 1, "batch of 100": 100, "batch of 1,000": 1000}
+COSTED = ("one-item lookup", "page of 100", "page of 1 MB", "unchanged page, 304")
+BATCHES = {scenario.name: scenario.ask for scenario in WARM if isinstance(scenario.ask, int)}
 
 
 def work(row: Result) -> cost.Work:
@@ -147,15 +145,15 @@ def _fits(row: Result, memory: int) -> bool:
 
 def request_costs(results: Results) -> Table:
     rows = []
-    for name, ours, usual in COSTED:
-        asked = [pick(results, usual, USUAL), pick(results, ours, OURS)]
+    for scenario in COSTED:
+        asked = [pick(results, scenario, who) for who in (USUAL, OURS)]
         for memory in cost.MEMORIES:
             cells = [
                 says(work(row), memory) if row and _fits(row, memory) else "does not fit"
                 for says in (_time, _dollars(cost.requests), _dollars(cost.requests_through_cloudfront))
                 for row in asked
             ]
-            rows.append((f"{name}, {memory} MB", *cells))
+            rows.append((f"{scenario}, {memory} MB", *cells))
     columns = [f"{who}{what}" for what in (", ms", "", ", CloudFront") for who in (USUAL, OURS)]
     return Table(("a million requests", *columns), rows)
 
@@ -216,53 +214,62 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
+_KINDS = {OURS: "ours", FLOOR: "floor"}
+
+
 def _bar(row: Result, figure: str, unit: str) -> svg.Bar:
-    kind = {FLOOR: "floor"}.get(row.contender, "peer" if row.contender in WORDS and row.contender != OURS else "ours")
+    kind = _KINDS.get(row.contender, "peer" if row.contender in WORDS else "ours")
     value = row.figure(figure)
     return svg.Bar(row.contender, value, f"{number(value)} {unit}", kind)
 
 
-def charts(results: Results) -> dict[str, str]:
-    """File name -> SVG: each scenario's CPU where there is something to compare, and the memory of a large page."""
+# figure -> what a chart of it is called, and its unit.
+CHARTED = {"cpu_ms": ("CPU", "ms"), "peak_mb": ("peak memory, resident", "MB")}
+
+
+def _charts(results: Results, scenario: str) -> dict[str, str]:
+    """Title -> SVG, where there is something to compare."""
     drawn = {}
-    for scenario in SCENARIOS:
-        rows = of(results, scenario)
+    for figure, (name, unit) in CHARTED.items():
+        rows = [row for row in of(results, scenario) if getattr(row, figure)]
         if len(rows) > 1:
-            bars = [_bar(row, "cpu_ms", "ms") for row in rows]
-            drawn[f"{slug(scenario)}.svg"] = svg.bars(f"{scenario}: CPU", bars)
-    resident = [_bar(row, "peak_mb", "MB") for row in of(results, "page of 1 MB") if row.peak_mb]
-    if resident:
-        drawn["memory.svg"] = svg.bars("page of 1 MB: peak memory, resident", resident)
+            title = f"{scenario}: {name}"
+            drawn[title] = svg.bars(title, [_bar(row, figure, unit) for row in rows])
     return drawn
+
+
+def charts(results: Results) -> dict[str, str]:
+    """File name -> SVG."""
+    drawn = [_charts(results, scenario) for scenario in SCENARIOS]
+    return {f"{slug(title)}.svg": chart for of_one in drawn for title, chart in of_one.items()}
+
+
+def _told(results: Results, scenario: str) -> str:
+    shown = [f"![{title}]({CHARTS}/{slug(title)}.svg)" for title in _charts(results, scenario)]
+    return "\n\n".join([f"### {scenario}", *shown, figures(results, scenario).markdown()])
 
 
 def sections(run: Run) -> dict[str, str]:
     """What stands in the documents between their marks."""
     results = run.results
-    drawn = charts(results)
-    parts = []
-    for name in SCENARIOS:
-        if of(results, name):
-            chart = f"![{name}: CPU]({CHARTS}/{slug(name)}.svg)\n\n" if f"{slug(name)}.svg" in drawn else ""
-            parts.append(f"### {name}\n\n{chart}{figures(results, name).markdown()}")
     return {
         "run": f"`{run.command}` on {about(run)} With {', '.join(run.versions)}.",
         "contenders": contenders().markdown(),
         "goals": goals(results).markdown(),
         "summary": summary(results).markdown(),
-        "figures": "\n\n".join(parts),
+        "figures": "\n\n".join(_told(results, name) for name in SCENARIOS if of(results, name)),
         "costs": f"{request_costs(results).markdown()}\n\n{change_costs(results).markdown()}\n\n{ASSUMED}",
         "prices": prices().markdown(),
     }
 
 
 CHARTS = "bench"  # Beside docs/performance.md.
-_MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(\n<!-- /bench -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 
 def filled(document: str, parts: Mapping[str, str]) -> str:
     """`document` with each of `parts` between the marks of its name."""
-    return _MARKED.sub(lambda mark: f"{mark[1]}{parts[mark[2]]}{mark[3]}", document)
+    return MARKED.sub(lambda mark: f"{mark[1]}{parts[mark[2]]}\n{mark[3]}", document)
 
 
 def as_json(run: Run) -> dict[str, Any]:

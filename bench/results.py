@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import truediv
 from typing import Any
 
-from bench.scenarios import BEST_PEER, FLOOR, LARGEST, OURS, SMALLEST, Goal
+from bench.scenarios import BEST_PEER, FLOOR, LARGEST, OURS, SCENARIOS, SMALLEST, Goal
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ _CHOICES: dict[str, Callable[[list[Result]], Result | None]] = {
 def pick(results: Results, scenario: str, who: str) -> Result | None:
     """The row of `who`, a contender or a choice of one, where there is one."""
     rows = of(results, scenario)
+    if otherwise := SCENARIOS[scenario].otherwise:
+        rows += [row for row in of(results, otherwise) if row.contender not in (OURS, FLOOR)]
     if who in _CHOICES:
         return _CHOICES[who](rows)
     return next((row for row in rows if row.contender == who), None)
@@ -93,5 +95,5 @@ def judge(goal: Goal, results: Results) -> Judged:
         return Judged(goal, None)
     if goal.than is None:
         return Judged(goal, who.figure(goal.figure))
-    than = pick(results, goal.of or goal.scenario, goal.than)
+    than = pick(results, goal.scenario, goal.than)
     return Judged(goal, ratio(who, than, goal.figure), than.contender) if than else Judged(goal, None)
