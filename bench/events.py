@@ -19,6 +19,7 @@ def request(asked: Ask, tag: str | None = None) -> dict[str, Any]:
     headers = {
         "Accept": "*/*",
         "Host": "example.execute-api.us-east-1.amazonaws.com",
+        "Origin": "https://example.org",
         "X-Forwarded-For": "203.0.113.7",
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",

@@ -28,6 +28,14 @@ from local.writes import put
 GROWN = ("idx", "net", "time", "magType", "mag", "place")
 
 
+def pin(process: subprocess.Popen[bytes], contender: bool) -> None:
+    """Contenders are all on one core, which is theirs alone as they take turns: cores differ, more so on shared
+    machines."""
+    if hasattr(os, "sched_setaffinity"):
+        *others, last = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(process.pid, [last] if contender else others or [last])
+
+
 class Worker:
     """A contender's process. The first that it is asked imports what it is."""
 
@@ -74,9 +82,7 @@ def worker(contender: Contender, packages: Packages, environ: Mapping[str, str])
     with emulator.ended(
         [*command, contender.module, contender.entry], {**environ, **settings, **contender.environ}, **pipes
     ) as process:
-        # All on one core, which is theirs alone as they take turns: cores differ, more so on shared machines.
-        if cores := sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []:
-            os.sched_setaffinity(process.pid, cores[-1:])
+        pin(process, contender=True)
         yield Worker(contender, process)
         assert process.stdin
         with contextlib.suppress(BrokenPipeError):
@@ -98,6 +104,7 @@ class Stub:
 def stubbed(*upstream: str) -> Iterator[Stub]:
     port = emulator.free_port()
     with emulator.ended([sys.executable, "-m", "bench.stub", str(port), *upstream], os.environ) as process:
+        pin(process, contender=False)
         emulator.wait_for(port, process)
         yield Stub(f"http://127.0.0.1:{port}")
 
