@@ -81,11 +81,14 @@ def measured(quick: bool, sizes: tuple[int, ...] | None) -> report.Run:
     if sizes is None:
         sizes = QUICK_SIZES if quick else SIZES
     os.environ.update(emulator.environment("http://127.0.0.1:1"))
-    with tempfile.TemporaryDirectory() as folder:
-        ready = packages.ready(pathlib.Path(folder))
-        results = run.measured(ready, rounds, fresh_rounds)
-        if sizes:
-            results += run.growth(ready, sizes, rounds)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            ready = packages.ready(pathlib.Path(folder))
+            results = run.measured(ready, rounds, fresh_rounds)
+            if sizes:
+                results += run.growth(ready, sizes, rounds)
+    except emulator.NotStarted:
+        raise click.ClickException("the stub or the embedded DynamoDB did not start: what it said is above") from None
     return report.Run(
         date=time.strftime("%Y-%m-%d"),
         command="python -m bench" + " --quick" * quick + f" --sizes {','.join(map(str, sizes))}",

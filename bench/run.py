@@ -111,11 +111,10 @@ def stubbed(*upstream: str) -> Iterator[Stub]:
 
 @dataclass
 class Rounds:
-    """What the rounds of one row said. `times`: requests or batches in each."""
+    """What the rounds of one row said."""
 
     name: str
     scenario: Scenario
-    times: int
     answers: list[dict[str, Any]] = field(default_factory=list)
     taken: list[stub.Taken] = field(default_factory=list)
 
@@ -130,17 +129,15 @@ class Rounds:
         return [round(answer["peak_mb"], 1) for answer in self.answers]
 
     def result(self, peak_mb: list[float]) -> Result:
-        last = self.answers[-1]
-
         def each(figure: str) -> float:
             taken: float = statistics.median(getattr(one, figure) for one in self.taken)
-            return taken / self.times
+            return taken / self.scenario.times
 
         return Result(
             scenario=self.scenario.name,
             contender=self.name,
             items=self.scenario.items,
-            sent=last.get("sent", 0),
+            sent=self.answers[-1].get("sent", 0),
             calls=each("calls"),
             read_bytes=each("read_bytes"),
             read_units=each("read_units"),
@@ -160,7 +157,7 @@ def measured(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]
         used = dict.fromkeys(key for scenario in WARM for key in scenario.contenders)
         workers = {key: stack.enter_context(worker(CONTENDERS[key], packages, environ)) for key in used}
         warm = [
-            (workers[key], Rounds(workers[key].contender.name, scenario, scenario.times))
+            (workers[key], Rounds(workers[key].contender.name, scenario))
             for scenario in WARM
             for key in scenario.contenders
         ]
@@ -175,9 +172,7 @@ def measured(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]
 
 def fresh(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Rounds]:
     """A process for each contender in each round: its first answer, and what it takes for a large page."""
-    rows = {
-        key: [Rounds(CONTENDERS[key].name, scenario, 1) for scenario in (COLD, LARGE_PAGE)] for key in COLD.contenders
-    }
+    rows = {key: [Rounds(CONTENDERS[key].name, scenario) for scenario in (COLD, LARGE_PAGE)] for key in COLD.contenders}
     with click.progressbar(length=rounds * len(rows), label="Cold starts", file=sys.stderr) as bar:
         for _ in range(rounds):
             for key, asked in rows.items():
@@ -223,7 +218,7 @@ def growth(packages: Packages, sizes: Sequence[int], rounds: int) -> list[Result
                 environ = {**emulator.environment(server.url), "TABLE_NAME": load(endpoint, size, bar)}
                 workers.append(stack.enter_context(worker(CONTENDERS["tablecast"], packages, environ)))
         rows = [
-            (process, Rounds(f"{size:,} items", scenario, scenario.times))
+            (process, Rounds(f"{size:,} items", scenario))
             for scenario in GROWTH
             for size, process in zip(sizes, workers, strict=True)
         ]

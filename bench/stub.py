@@ -149,7 +149,8 @@ class Connection(asyncio.Protocol):
         head, end, body = self.received.partition(b"\r\n\r\n")
         if not end:
             return
-        fields = {name.lower(): value for name, value in (line.split(b": ", 1) for line in head.split(b"\r\n")[1:])}
+        lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        fields = {name.lower(): value.strip() for name, _, value in lines}
         if len(body) < int(fields.get(b"content-length", 0)):
             return
         self.received = b""
