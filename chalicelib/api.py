@@ -12,7 +12,7 @@ import orjson
 from chalice import CORSConfig, Response
 from chalice.app import Request
 
-from chalicelib import cursor, explorer, filters, openapi, parameters, stream
+from chalicelib import cursor, filters, parameters, stream
 from chalicelib.dynamodb import Cost, DynamoDB
 from chalicelib.feed import Feed
 from chalicelib.filters import OPERATORS, Condition
@@ -87,6 +87,9 @@ class Api:
     @_answers
     def root(self, request: Request) -> Response:
         """The explorer for a browser; else what there is to ask, as JSON."""
+        # Imported here: a function that starts for an item has no use for it.
+        from chalicelib import explorer, openapi
+
         if explorer.is_asked_for(request.headers.get("Accept", "")):
             return explorer.page(request.headers.get("If-None-Match", ""))
         return _json(openapi.description(self.table.schema(), self.settings), {"Vary": "Accept"})
@@ -94,6 +97,8 @@ class Api:
     @_answers
     def openapi(self, request: Request) -> Response:
         """The OpenAPI document of all this."""
+        from chalicelib import openapi
+
         return _json(openapi.document(self.table.schema(), self.settings), {})
 
     @_answers

@@ -178,7 +178,7 @@ class Signed:
         try:
             # Head and body at once: what comes in two writes may wait for a delayed ACK.
             connection.sock.sendall(head.encode() + body)
-            response = HTTPResponse(connection.sock, method="POST")
+            response = _Response(connection.sock, method="POST")
             response.begin()
             answer = response.read()
         except BaseException:
@@ -188,7 +188,7 @@ class Signed:
             connection.close()
         else:
             self._idle.append(connection)
-        return response.status, response.getheader("x-amz-crc32"), answer
+        return response.status, response.fields.get("x-amz-crc32"), answer
 
     def _connection(self) -> HTTPConnection:
         """One that is idle and still there, or a new one."""
@@ -206,6 +206,25 @@ class Signed:
         connection.connect()
         connection.sock.settimeout(READ_SECONDS)
         return connection
+
+
+class _Response(HTTPResponse):
+    """The standard library's, but for the header: its parser, one for mail, takes a quarter of a lookup's CPU."""
+
+    def begin(self) -> None:
+        version, self.status, _ = self._read_status()  # type: ignore[attr-defined]
+        self.fields: dict[str, str] = {}
+        for line in iter(self.fp.readline, b"\r\n"):
+            if not line.endswith(b"\n"):
+                raise HTTPException("half an answer")
+            name, _, value = line.decode("latin-1").partition(":")
+            self.fields[name.lower()] = value.strip()
+        self.chunked = self.fields.get("transfer-encoding", "").lower() == "chunked"
+        self.chunk_left = None
+        length = self.fields.get("content-length")
+        self.length = None if self.chunked or length is None else int(length)
+        kept = version == "HTTP/1.1" and self.fields.get("connection", "").lower() != "close"
+        self.will_close = not kept or (self.length is None and not self.chunked)
 
 
 def _base64(value: Any) -> str:

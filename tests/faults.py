@@ -45,7 +45,8 @@ def error(code: str, message: str) -> bytes:
     return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
 
 
-Answer = tuple[int, bytes] | str  # a status and a body, or what goes wrong: "reset", "half", "checksum" or "slow"
+# A status and a body; or what goes wrong: "reset", "head", "half", "checksum" or "slow"; or "chunked", which is good.
+Answer = tuple[int, bytes] | str
 
 
 @contextlib.contextmanager
@@ -70,11 +71,19 @@ def scripted(*answers: Answer, closing: bool = False) -> Iterator[tuple[str, lis
             if answer in ("slow", "reset"):
                 self.close_connection = True
                 return
+            if answer == "head":
+                self.close_connection = True
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+                return
             status, content = (200, b'{"good": 1}') if isinstance(answer, str) else answer
             self.send_response(status)
             self.send_header("Content-Type", JSON)
             self.send_header("x-amz-crc32", str(zlib.crc32(content) + (answer == "checksum")))
-            self.send_header("Content-Length", str(len(content) + 10 * (answer == "half")))
+            if answer == "chunked":
+                self.send_header("Transfer-Encoding", "chunked")
+                content = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content)
+            else:
+                self.send_header("Content-Length", str(len(content) + 10 * (answer == "half")))
             self.end_headers()
             self.wfile.write(content)
             self.close_connection = closing or answer == "half"

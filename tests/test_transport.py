@@ -80,6 +80,13 @@ def test_a_call_is_a_signed_post_of_json(way: Any) -> None:
     assert "/eu-west-1/dynamodb/aws4_request, SignedHeaders=" in headers["authorization"]
 
 
+def test_an_answer_may_come_in_chunks(way: Any) -> None:
+    with faults.scripted("chunked") as (url, had):
+        here = way(url)
+        assert [here.send("Query", {"TableName": "a"}) for _ in range(2)] == [GOOD[1]] * 2
+    assert len(had) == 2
+
+
 def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
     put = {"Put": {"TableName": "a", "Item": {"k": {"S": "x"}, "v": {"B": b"\x00\xff"}}}}
     with faults.scripted(GOOD) as (url, had):
@@ -156,12 +163,12 @@ def test_nobody_there_is_unreachable(way: Any) -> None:
     assert failed.value.code == UNREACHABLE
 
 
-def test_an_answer_that_is_never_of_its_checksum_is_none(slept: list[float]) -> None:
-    # botocore gives it out after the last attempt.
-    with faults.scripted("checksum") as (url, had):
+@pytest.mark.parametrize(("wrong", "words"), [("checksum", "checksum"), ("head", "half an answer")])
+def test_what_botocore_gives_out_in_the_end_is_an_error(slept: list[float], wrong: faults.Answer, words: str) -> None:
+    with faults.scripted(wrong) as (url, had):
         place = place_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
-        with pytest.raises(DynamoDBError, match="checksum"):
+        with pytest.raises(DynamoDBError, match=words):
             Signed(place, sleep=slept.append).send("Query", {})
     assert len(had) == 3
 
