@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator
@@ -50,8 +51,11 @@ Answer = tuple[int, bytes] | str
 
 
 @contextlib.contextmanager
-def scripted(*answers: Answer, closing: bool = False) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    """The URL of a server that gives `answers` in turn, the last again and again, and the requests that it has had.
+def scripted(
+    *answers: Answer, closing: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """The URL of a server that gives `answers` in turn, the last again and again, and the requests that it has had, the
+    "port" that they came from among the headers.
 
     `closing`: whether it hangs up, without a word, after each.
     """
@@ -64,7 +68,8 @@ def scripted(*answers: Answer, closing: bool = False) -> Iterator[tuple[str, lis
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            had.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            fields = {name.lower(): value for name, value in self.headers.items()}
+            had.append((fields | {"port": str(self.client_address[1])}, body))
             answer = answers[min(len(had), len(answers)) - 1]
             if answer == "slow":
                 ended.wait(5)
@@ -93,10 +98,12 @@ def scripted(*answers: Answer, closing: bool = False) -> Iterator[tuple[str, lis
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", had
+        yield f"http{'s' * bool(tls)}://127.0.0.1:{server.server_address[1]}", had
     finally:
         ended.set()
         server.shutdown()

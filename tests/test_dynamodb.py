@@ -79,6 +79,23 @@ def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: s
     assert detail in response.json_body["detail"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "detail"),
+    [
+        ("reset", "cannot be reached"),
+        ("slow", "cannot be reached"),
+        ("half", "cannot be reached"),
+        ("checksum", "cannot be reached"),
+        ((400, faults.error("ExpiredTokenException", "expired")), "credentials are missing, expired"),
+    ],
+)
+def test_an_answer_that_does_not_come_as_it_should(broken: Break, wrong: faults.Answer, detail: str) -> None:
+    with faults.scripted(wrong) as (url, _):
+        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+    assert response.status_code == 503
+    assert detail in response.json_body["detail"]
+
+
 def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
     with faults.answering(200, b"{}", claimed_length=1000) as url:
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)

@@ -6,12 +6,14 @@ import base64
 import json
 import os
 import pathlib
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import botocore.session
 import pytest
+import trustme
 
 from chalicelib import transport
 from chalicelib.boto import Botocore
@@ -183,6 +185,7 @@ def test_a_connection_is_kept_as_long_as_it_is_there(way: Any, slept: list[float
                 while time.monotonic() < until:
                     pass  # The other side hangs up meanwhile.
         assert len(had) == 5
+        assert len({headers["port"] for headers, _ in had}) == (5 if closing else 1)
     assert slept == []
 
 
@@ -229,11 +232,23 @@ def test_the_hosts_of_all_regions_are_those_of_botocore() -> None:
         assert transport.default_url(region) == session.create_client("dynamodb", region).meta.endpoint_url
 
 
-def test_over_tls_the_other_side_is_who_it_says(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
-    with faults.scripted(GOOD) as (url, had):
-        place = place_in({**ENVIRON, "AWS_ENDPOINT_URL": url.replace("http:", "https:")})
+@pytest.mark.parametrize("known", [True, False])
+def test_over_tls_the_other_side_is_who_it_says(
+    monkeypatch: pytest.MonkeyPatch, slept: list[float], tmp_path: pathlib.Path, known: bool
+) -> None:
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    if known:
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with faults.scripted(GOOD, tls=server) as (url, had):
+        place = place_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
-        monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.3)
-        with pytest.raises(DynamoDBError, match="Unreachable"):
-            Signed(place, sleep=slept.append).send("Query", {})
-    assert had == []
+        here = Signed(place, sleep=slept.append)
+        if known:
+            assert [here.send("Query", {}) for _ in range(3)] == [GOOD[1]] * 3
+        else:
+            with pytest.raises(DynamoDBError, match="CERTIFICATE_VERIFY_FAILED"):
+                here.send("Query", {})
+    # One connection for all: what TLS itself has to say on it is no hanging up.
+    assert len({headers["port"] for headers, _ in had}) == known
