@@ -306,6 +306,86 @@ def test_changes_appear_as_they_happen_and_not_while_paused(run: Run, elsewhere:
         run.dynamodb().delete_item(TableName=TABLE, Key={"idx": {"S": key}})
 
 
+def test_a_row_that_goes_stays_in_its_place_for_a_while_and_the_focus_where_it_is(run: Run, visit: Open) -> None:
+    for place in "12345":
+        put(run, idx={"S": f"row {place}"}, net={"S": "rows"}, time={"N": place})
+    page = visit(f"{api(run)}#items?net=rows&_sort=time")
+    shown(page, 5)
+    expect(page.locator("#following")).to_contain_text("Following")
+    page.get_by_role("link", name="row 4").focus()
+    run.dynamodb().delete_item(TableName=TABLE, Key={"idx": {"S": "row 2"}})
+    expect(row(page, "row 2")).to_have_attribute("data-mark", "removed")
+    assert rows(page) == [f"row {place}" for place in "12345"]
+    expect(page.get_by_role("link", name="row 4")).to_be_focused()
+    # Inserted, and changed before anybody looked.
+    with page.expect_request("**/changes?*"):
+        pass
+    for mag in "12":
+        put(run, idx={"S": "row 0"}, net={"S": "rows"}, time={"N": "0"}, mag={"N": mag})
+    expect(row(page, "row 0")).to_have_attribute("data-mark", "inserted")
+    for place in "01345":
+        run.dynamodb().delete_item(TableName=TABLE, Key={"idx": {"S": f"row {place}"}})
+
+
+def test_names_may_be_any(run: Run, visit: Open) -> None:
+    odd = ["constructor", "toString", "__proto__", "a,b", 'q"uote', "a.b", "[1]", "_x", "a__gt", "이름"]
+    put(run, idx={"S": "odd 1"}, net={"S": "odd"}, time={"N": "1"}, **{name: {"S": f"of {name}"} for name in odd})
+    put(run, idx={"S": "odd 2"}, net={"S": "odd"}, time={"N": "2"})
+    page = visit(f"{api(run)}#items?net=odd&_sort=time")
+    assert shown(page, 2) == ["odd 1", "odd 2"]
+    page.locator("#fields summary").click()
+    for name in odd:
+        path = name.replace(".", "\\.").replace("[", "\\[")
+        page.get_by_role("checkbox", name=path, exact=True).check()
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator("#items thead th")).to_have_count(len(odd) + 1)
+    assert set(page.locator("#items thead th").all_text_contents()) == {"idx", *odd}
+    texts = page.locator("#items tbody tr").first.locator("td").all_text_contents()
+    assert sorted(texts) == sorted(f"of {name}" for name in odd)
+    assert page.locator("#fields input:checked").count() == len(odd)
+    page.goto(f"{api(run)}#items?net__constructor=odd")
+    expect(page.get_by_label("Attribute")).to_have_value("net__constructor")
+    for key in ("odd 1", "odd 2"):
+        run.dynamodb().delete_item(TableName=TABLE, Key={"idx": {"S": key}})
+
+
+def test_no_order_stays_chosen(run: Run, visit: Open) -> None:
+    page = visit(f"{api(run)}#items?net=us&_sort=-time")
+    shown(page, 100)
+    page.get_by_label("Sort by").select_option("no order")
+    page.get_by_role("button", name="Add a filter").click()
+    expect(page.get_by_label("Sort by")).to_have_value("")
+
+
+def test_what_is_tried_again_is_the_view_that_is_shown(run: Run, visit: Open) -> None:
+    page = visit(f"{api(run)}#items?net=nc&_sort=time")
+    shown(page, 100)
+    busy = {"status": 503, "detail": "DynamoDB is throttling"}
+    page.route("**/items?net=us*", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, json=busy))
+    page.goto(f"{api(run)}#items?net=us")
+    expect(page.get_by_role("alert")).to_have_text("DynamoDB is throttling Next try in 1 s.")
+    page.go_back()
+    shown(page, 100)
+    page.wait_for_timeout(1500)
+    expect(page.locator("#curl")).to_contain_text("net=nc")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_links_lead_where_they_say(run: Run, visit: Open) -> None:
+    page = visit(f"{api(run)}#item")
+    expect(page.get_by_role("dialog")).to_contain_text("This link names no item: it takes idx.")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(f"{api(run)}#items")
+    before = page.evaluate("history.length")
+    for _ in range(3):
+        page.locator("#items tbody a").first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.get_by_role("button", name="Close").click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(page).to_have_url(f"{api(run)}#items")
+    assert page.evaluate("history.length") == before + 1
+
+
 def test_an_open_item_is_followed_too(run: Run, visit: Open) -> None:
     put(run, idx={"S": "opened"}, note={"S": "before"})
     page = visit(f"{api(run)}#item?idx=opened")
@@ -396,6 +476,17 @@ def test_a_preflight_of_another_origin_passes(run: Run, elsewhere: str, visit: O
     assert told == [304, tag, "Scan"]
 
 
+def network_log(page: Page) -> Callable[[], list[tuple[str, int]]]:
+    """What the browser's own log has from now on: URLs, and the statuses that came over the network."""
+    asked: dict[str, str] = {}
+    told: list[tuple[str, int]] = []
+    log = page.context.new_cdp_session(page)
+    log.on("Network.requestWillBeSent", lambda event: asked.update({event["requestId"]: event["request"]["url"]}))
+    log.on("Network.responseReceivedExtraInfo", lambda e: told.append((e["requestId"], e["statusCode"])))
+    log.send("Network.enable")
+    return lambda: [(asked.get(one, ""), status) for one, status in told]
+
+
 def test_a_second_visit_to_an_unchanged_view_is_a_304(run: Run, elsewhere: str, visit: Open) -> None:
     time.sleep(6)  # So that no change of the tests before is within the index's settling.
     url = from_elsewhere(run, elsewhere, "items?net=us&_sort=-time")
@@ -403,20 +494,20 @@ def test_a_second_visit_to_an_unchanged_view_is_a_304(run: Run, elsewhere: str, 
     shown(page, 100)
     expect(page.locator("#plan")).to_contain_text("KB sent")
     page = visit("about:blank")
-    log = page.context.new_cdp_session(page)
-    statuses: dict[str, list[int]] = {}
-    asked: dict[str, str] = {}
-    log.on("Network.requestWillBeSent", lambda event: asked.update({event["requestId"]: event["request"]["url"]}))
-    log.on(
-        "Network.responseReceivedExtraInfo",
-        lambda event: statuses.setdefault(event["requestId"], []).append(event["statusCode"]),
-    )
-    log.send("Network.enable")
+    told = network_log(page)
     page.goto(url)
     shown(page, 100)
     expect(page.locator("#plan")).to_contain_text("304: unchanged, not sent again")
-    told = {asked[one]: codes for one, codes in statuses.items() if one in asked}
-    assert [codes for address, codes in told.items() if "/items?" in address] == [[304]]
+    assert [status for address, status in told() if "/items?" in address] == [304]
+
+
+def test_the_page_itself_is_sent_once(run: Run, visit: Open) -> None:
+    shown(visit(api(run)), 100)
+    page = visit("about:blank")
+    told = network_log(page)
+    page.goto(api(run))
+    shown(page, 100)
+    assert told()[0] == (api(run), 304)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
