@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Literal
 
 import click
 import orjson
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from chalicelib.wire import READERS
 from local import chromium, emulator, sample
@@ -25,7 +25,10 @@ SLOWDOWNS = (1, 4)  # Chromium's own: a CPU so many times slower
 PAGES = (100, 1000)
 
 VIEW = "#items?net=us&mag__gte=4.5&_sort=-time"
-PICTURES = {360: ("dark", 1300), 2000: ("light", 1000)}  # width -> colours, height
+PICTURES: dict[int, tuple[Literal["dark", "light"], int]] = {
+    360: ("dark", 1300),
+    2000: ("light", 1000),
+}  # width -> colours, height
 
 FROM_BYTES_TO_PAINT = """() => {
     const [paint] = performance.getEntriesByName('first-contentful-paint');
@@ -122,8 +125,8 @@ def measure(browser: Browser) -> None:
 def picture(browser: Browser, folder: pathlib.Path) -> None:
     with local("--writes", "20") as url:
         for width, (scheme, height) in PICTURES.items():
-            viewport: Any = {"width": width, "height": height}
-            with contextlib.closing(browser.new_context(viewport=viewport, color_scheme=scheme)) as context:  # type: ignore[arg-type]
+            viewport: ViewportSize = {"width": width, "height": height}
+            with contextlib.closing(browser.new_context(viewport=viewport, color_scheme=scheme)) as context:
                 page = context.new_page()
                 page.goto(url + VIEW)
                 page.locator("#items tr:nth-child(-n + 12)[data-mark]").nth(1).wait_for(timeout=300_000)

@@ -128,7 +128,7 @@ class Api:
     def changes(self, request: Request) -> Response:
         """The changes after a position, and the position to go on from."""
         asked = parameters.parse_changes(_query(request), self.settings)
-        since = asked.since
+        since, form = asked.since, "typed" if asked.typed else self.settings.numbers
         if self.feed is None:
             raise Problem(503, NO_FEED)
         head, cost = self.freshness.head(anew=since is None, reached=since or 0)
@@ -136,7 +136,7 @@ class Api:
         texts: list[orjson.Fragment] = []
         size, following = 0, read.following
         for change in read.changes:
-            text = orjson.dumps(self._change(change, "typed" if asked.typed else self.settings.numbers))
+            text = orjson.dumps(self._change(change, form))
             size += len(text)
             if texts and size > MAX_BODY_BYTES:
                 following = change["position"] - 1

@@ -10,6 +10,8 @@ from hashlib import sha256
 
 from chalice import Response
 
+from chalicelib.freshness import tags
+
 FILE = pathlib.Path(__file__).with_name("explorer.html")
 
 _INLINE = re.compile(r"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
@@ -22,7 +24,7 @@ def is_asked_for(accept: str) -> bool:
 def page(if_none_match: str) -> Response:
     """The page, or a 304 where `if_none_match` has it."""
     text, headers = _page()
-    if headers["ETag"] in if_none_match:
+    if tags(headers["ETag"])[0] in tags(if_none_match):
         return Response("", dict(headers), 304)
     return Response(text, dict(headers))
 

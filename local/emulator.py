@@ -24,9 +24,12 @@ class NotStarted(Exception):
 
 def environment(endpoint: str) -> dict[str, str]:
     """This process's environment, with `endpoint` as its DynamoDB and nothing else of AWS's."""
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     endpoints = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": endpoint}
-    return {**rest, **CREDENTIALS, **endpoints, "AWS_EC2_METADATA_DISABLED": "true"}
+    return {**_without_aws(), **CREDENTIALS, **endpoints, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def _without_aws() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def free_port() -> int:
@@ -42,8 +45,7 @@ def running(**settings: str) -> Iterator[str]:
     be started."""
     port = free_port()
     # Functions that run in it have its environment: nothing there may lead them to another AWS.
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environ = {**rest, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", **settings}
+    environ = {**_without_aws(), "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR", **settings}
     with ended([sys.executable, "-m", "local.emulator"], environ, stdout=subprocess.DEVNULL) as process:
         wait_for(port, process)
         yield f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""A DynamoDB that goes wrong: an HTTP server on loopback that answers every call the same way."""
+"""A DynamoDB that goes wrong: an HTTP server on loopback that answers as it is told to."""
 
 from __future__ import annotations
 
@@ -7,34 +7,23 @@ import json
 import ssl
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 JSON = "application/x-amz-json-1.0"
 
 
 @contextlib.contextmanager
-def answering(status: int, body: bytes, claimed_length: int | None = None) -> Iterator[str]:
-    """The URL of a server that answers `status` and `body`, whatever it is asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Type", JSON)
-            self.send_header("Content-Length", str(len(body) if claimed_length is None else claimed_length))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port on loopback where `handler` answers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield server.server_port
     finally:
         server.shutdown()
         thread.join()
@@ -96,16 +85,8 @@ def scripted(
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http{'s' * bool(tls)}://127.0.0.1:{server.server_address[1]}", had
-    finally:
-        ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler, tls) as port:
+        try:
+            yield f"http{'s' * bool(tls)}://127.0.0.1:{port}", had
+        finally:
+            ended.set()

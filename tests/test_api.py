@@ -321,7 +321,7 @@ def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
     app = load_app()
     http = Client(app.app, stage_name="local").http
     following = body(http.get("/items?_limit=5"))["next"]
-    with faults.answering(400, faults.error("ThrottlingException", "slow down")) as url:
+    with faults.scripted((400, faults.error("ThrottlingException", "slow down"))) as (url, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         monkeypatch.setattr(transport, "ATTEMPTS", 1)
         vars(app.API.table)["_dynamodb"] = DynamoDB(connect(os.environ))

@@ -73,7 +73,7 @@ def test_dynamodb_gone_away(broken: Break) -> None:
     ],
 )
 def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: str) -> None:
-    with faults.answering(status, body) as url:
+    with faults.scripted((status, body)) as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
     assert detail in response.json_body["detail"]
@@ -97,7 +97,7 @@ def test_an_answer_that_does_not_come_as_it_should(broken: Break, wrong: faults.
 
 
 def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
-    with faults.answering(200, b"{}", claimed_length=1000) as url:
+    with faults.scripted("half") as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
 
@@ -105,7 +105,7 @@ def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
 def test_an_answer_that_nobody_expects_is_a_500_whose_cause_is_in_the_log(
     broken: Break, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with faults.answering(400, faults.error("ValidationException", "arn:aws:dynamodb: no")) as url:
+    with faults.scripted((400, faults.error("ValidationException", "arn:aws:dynamodb: no"))) as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 500
     (record,) = [record for record in caplog.records if record.name == "tablecast"]

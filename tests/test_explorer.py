@@ -10,10 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chalicelib import explorer
 from local import chromium, emulator, sample
+from tests import faults
 from tests.conftest import Load, copy_of_files
 from tests.test_local import SECONDS, Run, running
 
@@ -54,14 +54,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A site that has the page and no API: another origin."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copy(explorer.FILE, folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/{explorer.FILE.name}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with faults.serving(functools.partial(Quiet, directory=str(folder))) as port:
+        yield f"http://127.0.0.1:{port}/{explorer.FILE.name}"
 
 
 Open = Callable[..., Page]
