@@ -212,6 +212,7 @@ class _Response(HTTPResponse):
     """The standard library's, but for the header: its parser, one for mail, takes a quarter of a lookup's CPU."""
 
     def begin(self) -> None:
+        # Its own begin starts with this too; its stubs leave out what is private.
         version, self.status, _ = self._read_status()  # type: ignore[attr-defined]
         self.fields: dict[str, str] = {}
         for line in iter(self.fp.readline, b"\r\n"):
