@@ -19,6 +19,8 @@ API = Api(SETTINGS, DynamoDB(connect(settings.environment())))
 CORS = cors(SETTINGS)
 
 app = Chalice(app_name="tablecast")
+# All answers are text: Chalice need not look for those that are not.
+app.api.binary_types = []
 
 
 @app.middleware("http")

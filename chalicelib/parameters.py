@@ -33,14 +33,14 @@ class Parameters:
 
     conditions: tuple[Condition, ...]
     limit: int
-    cursor: str | None
-    sort: Sort | None
-    fields: tuple[Path, ...] | None
-    index: str | None
-    consistent: bool | None
     numbers: str
-    typed: bool
-    explain: bool
+    cursor: str | None = None
+    sort: Sort | None = None
+    fields: tuple[Path, ...] | None = None
+    index: str | None = None
+    consistent: bool | None = None
+    typed: bool = False
+    explain: bool = False
 
     @property
     def form(self) -> str:
@@ -129,14 +129,14 @@ def parse(
 
     `of_item`: of a request for a single item, which takes no conditions. Problem: one that cannot be answered.
     """
-    given: dict[str, Any] = dict.fromkeys(name.removeprefix("_") for name in CONTROLS)
-    given |= {"limit": default_limit(settings), "numbers": settings.numbers, "typed": False, "explain": False}
+    given: dict[str, Any] = {"limit": default_limit(settings), "numbers": settings.numbers}
     conditions = list(fixed)
-    known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
     for name, texts in query.items():
-        if name in known:
-            given[name.removeprefix("_")] = CONTROLS[name].read(_once(name, texts), schema, settings)
+        control = CONTROLS.get(name)
+        if control and (control.of_item or not of_item):
+            given[name.removeprefix("_")] = control.read(_once(name, texts), schema, settings)
         elif of_item or (name.startswith("_") and filters.split_name(name)[0] == name):
+            known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
             hint = "" if of_item else f" (an attribute of that name is asked for as {name[:80]}__eq)"
             raise bad_request(f"{name[:80]!r} is no parameter here{hint}: there are {', '.join(known)}.")
         else:

@@ -16,7 +16,7 @@ def parsed(query: dict[str, list[str]], of_item: bool = False, **settings: str) 
 
 
 def test_nothing_asked_is_a_hundred_items_of_all_fields() -> None:
-    assert parsed({}) == Parameters((), 100, None, None, None, None, None, "string", False, False)
+    assert parsed({}) == Parameters(conditions=(), limit=100, numbers="string")
     assert parsed({}, MAX_LIMIT="7", NUMBERS="number").limit == 7
     assert parsed({}, NUMBERS="number").numbers == "number"
 
@@ -36,16 +36,16 @@ def test_controls_are_read() -> None:
         }
     )
     assert asked == Parameters(
-        (),
-        1000,
-        "x",
-        Sort("time", True),
-        (("mag",), ("geometry", "coordinates", 2)),
-        "by_net",
-        False,
-        "number",
-        True,
-        True,
+        conditions=(),
+        limit=1000,
+        numbers="number",
+        cursor="x",
+        sort=Sort("time", True),
+        fields=(("mag",), ("geometry", "coordinates", 2)),
+        index="by_net",
+        consistent=False,
+        typed=True,
+        explain=True,
     )
     assert (asked.form, parsed({"_typed": ["false"]}).form) == ("typed", "string")
     assert parsed({"_sort": ["time"]}).sort == Sort("time", False)
