@@ -35,8 +35,10 @@ def error(code: str, message: str) -> bytes:
     return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
 
 
-# A status and a body; or what goes wrong: "reset", "head", "half", "checksum" or "slow"; or "chunked", which is good.
+# A status and a body; or what goes wrong: "reset", "nonsense", "head", "half", "checksum" or "slow"; or what is good:
+# "chunked", or the "last" of its connection, which it says, or "old", which is as much.
 Answer = tuple[int, bytes] | str
+BROKEN: dict[Answer, bytes] = {"head": b"HTTP/1.1 200 OK\r\nContent-Le", "nonsense": b"\x15\x03\r\n\r\n"}
 
 
 @contextlib.contextmanager
@@ -65,22 +67,27 @@ def scripted(
             if answer in ("slow", "reset"):
                 self.close_connection = True
                 return
-            if answer == "head":
+            if answer in BROKEN:
                 self.close_connection = True
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+                self.wfile.write(BROKEN[answer])
                 return
+            self.protocol_version = "HTTP/1.0" if answer == "old" else "HTTP/1.1"
             status, content = (200, b'{"good": 1}') if isinstance(answer, str) else answer
             self.send_response(status)
             self.send_header("Content-Type", JSON)
             self.send_header("x-amz-crc32", str(zlib.crc32(content) + (answer == "checksum")))
             if answer == "chunked":
                 self.send_header("Transfer-Encoding", "chunked")
-                content = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content)
+                half = len(content) // 2
+                chunks = [(half, content[:half]), (len(content) - half, content[half:])]
+                content = b"".join(b"%x;a=b\r\n%s\r\n" % chunk for chunk in chunks) + b"0\r\nAfter: all\r\n\r\n"
             else:
                 self.send_header("Content-Length", str(len(content) + 10 * (answer == "half")))
+            if answer == "last":
+                self.send_header("Connection", "Close")
             self.end_headers()
             self.wfile.write(content)
-            self.close_connection = closing or answer == "half"
+            self.close_connection = closing or answer in ("half", "last", "old")
 
         def log_message(self, *_: object) -> None:
             pass

@@ -89,6 +89,15 @@ def test_an_answer_may_come_in_chunks(way: Any) -> None:
     assert len(had) == 2
 
 
+@pytest.mark.parametrize("answer", ["last", "old"])
+def test_a_connection_that_is_said_to_close_is_not_used_again(way: Any, slept: list[float], answer: str) -> None:
+    with faults.scripted(answer) as (url, had):
+        here = way(url)
+        assert [here.send("Query", {"TableName": "a"}) for _ in range(3)] == [GOOD[1]] * 3
+    assert len({headers["port"] for headers, _ in had}) == 3
+    assert slept == []
+
+
 def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
     put = {"Put": {"TableName": "a", "Item": {"k": {"S": "x"}, "v": {"B": b"\x00\xff"}}}}
     with faults.scripted(GOOD) as (url, had):
@@ -107,6 +116,7 @@ def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
         (500, faults.error("InternalServerError", "oh")),
         (503, b"<html>"),
         "reset",
+        "nonsense",
         "half",
         "checksum",
         "slow",
@@ -128,6 +138,7 @@ def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: fault
         ((500, faults.error("InternalServerError", "oh")), "InternalServerError", 500, 3),
         ((503, b"<html>"), "503", 503, 3),
         ("reset", UNREACHABLE, 0, 3),
+        ("nonsense", UNREACHABLE, 0, 3),
         ("half", UNREACHABLE, 0, 3),
         ("slow", UNREACHABLE, 0, 3),
         ((400, faults.error("ValidationException", "no such")), "ValidationException", 400, 1),
