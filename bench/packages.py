@@ -16,7 +16,8 @@ from bench.scenarios import OURS, Contender
 from scripts import setup
 
 PEERS = setup.ROOT / "bench/peers"
-# Lambda has boto3 and what it needs, with their bytecode. A zip brings none (aws/chalice#868), and Lambda keeps none.
+# Lambda has boto3 and what it needs, with their bytecode, and keeps none of what it compiles. A zip of Chalice's brings
+# none of packages (aws/chalice#868).
 LAMBDA_HAS = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 DEPLOYED = ("app.py", "chalicelib", ".chalice", "requirements.txt")
 
@@ -50,6 +51,7 @@ def _unpacked(folder: pathlib.Path) -> pathlib.Path:
     for name in DEPLOYED:
         copy = shutil.copytree if (setup.ROOT / name).is_dir() else shutil.copy
         copy(setup.ROOT / name, project / name)
+    setup.bytecode(sys.executable, project / "chalicelib")
     chalice = pathlib.Path(sys.executable).with_name("chalice")
     made = subprocess.run(
         [chalice, "package", "--stage", "stack", "out"],

@@ -44,7 +44,7 @@ CONTENDERS = {
     "trigger": Contender(USUAL, "trigger", environ={"FEED_TABLE": stub.FEED_TABLE}),
 }
 WORDS = {
-    OURS: "this project's zip, as `chalice package` makes it",
+    OURS: "this project's zip, as `make package` makes it",
     USUAL: "the usual handler: boto3's resource, bare",
     "chalice": "boto3's resource in Chalice",
     "client": "boto3's client and its TypeDeserializer, bare",

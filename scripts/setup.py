@@ -1,4 +1,5 @@
-"""Makes .venv with what requirements-dev.txt names, where it is not there yet. Two at once take turns."""
+"""Makes .venv with what requirements-dev.txt names, where it is not there yet, and bytecode for the zip. Two at once
+take turns."""
 
 import fcntl
 import hashlib
@@ -57,10 +58,18 @@ def venv(name: str, files: list[pathlib.Path], compiled: tuple[str, ...] | None 
     return folder
 
 
+def bytecode(python: object, folder: pathlib.Path) -> None:
+    """Compiles `folder` for `python`, to bytecode that is known by what its source says. By default it is by the
+    source's time, which is another in Lambda: a function would compile all of a zip each time it starts."""
+    run(python, "-m", "compileall", "-q", "-f", "--invalidation-mode", "checked-hash", folder)
+
+
 def main() -> None:
     if sys.version_info < OLDEST:
         fail(f"python3 is {sys.version.split()[0]}, and it takes 3.11 or newer: make run PYTHON=/path/to/python3.11")
-    venv(".venv", [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"])
+    made = venv(".venv", [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"])
+    # Where it is there Python keeps it up to date, and Chalice takes it along.
+    bytecode(made / "bin/python", ROOT / "chalicelib")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from importlib.util import cache_from_source
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ import pytest
 from chalicelib.api import MAX_BODY_BYTES
 from local import emulator, sample
 from local.writes import put
+from scripts import setup
 from tests.conftest import ROOT, copy_of_files
 from tests.test_stream import record
 
@@ -33,6 +35,7 @@ KOREAN = "서울의 봄"
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = copy_of_files(tmp_path_factory.mktemp("package"))
+    setup.bytecode(sys.executable, folder / "chalicelib")
     chalice = pathlib.Path(sys.executable).with_name("chalice")
     command = [str(chalice), "package", "--stage", "stack", "out"]
     environ = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
@@ -44,11 +47,22 @@ def test_the_zip_holds_the_app_and_what_it_needs(package: pathlib.Path) -> None:
     with zipfile.ZipFile(package) as zipped:
         files = {pathlib.PurePath(name) for name in zipped.namelist()}
     ours = {path.relative_to(ROOT) for path in (ROOT / "chalicelib").iterdir() if path.is_file()}
+    compiled = {pathlib.PurePath(cache_from_source(path)) for path in ours if path.suffix == ".py"}
     runtime = {pathlib.PurePath("chalice/__init__.py"), pathlib.PurePath("chalice/app.py")}
     required = {file for file in files if file.parts[0].startswith("orjson")}
-    assert files - required == {pathlib.PurePath("app.py"), *ours, *runtime}
+    assert files - required == {pathlib.PurePath("app.py"), *ours, *compiled, *runtime}
     assert {file.parts[0].split("-")[0] for file in required} == {"orjson"}
     assert package.stat().st_size < 1_000_000
+
+
+def test_what_is_in_the_zip_starts_without_being_compiled(package: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with zipfile.ZipFile(package) as zipped:
+        zipped.extractall(tmp_path)  # All is of now then, as it is of another time in Lambda.
+    command = [sys.executable, "-v", "-c", "import chalicelib.api, chalicelib.openapi, chalicelib.explorer"]
+    said = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stderr.splitlines()
+    ours = [line for line in said if line.startswith("# code object from") and "/chalicelib/" in line]
+    assert len(ours) > 20
+    assert [line for line in ours if ".pyc" not in line] == []
 
 
 class Runtime(http.server.ThreadingHTTPServer):
