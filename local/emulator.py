@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from chalicelib.transport import BEYOND
+
 START_SECONDS = 30.0
 
 # Any credentials do there. Real ones must never reach it, nor a profile that may not exist.
@@ -23,13 +25,13 @@ class NotStarted(Exception):
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """This process's environment, with `endpoint` as its DynamoDB and nothing else of AWS's."""
+    """This process's environment, with `endpoint` as its DynamoDB and nothing else that leads to AWS."""
     endpoints = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": endpoint}
     return {**_without_aws(), **CREDENTIALS, **endpoints, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def _without_aws() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name not in BEYOND}
 
 
 def free_port() -> int:

@@ -35,10 +35,33 @@ def error(code: str, message: str) -> bytes:
     return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
 
 
-# A status and a body; or what goes wrong: "reset", "nonsense", "head", "half", "checksum" or "slow"; or what is good:
-# "chunked", or the "last" of its connection, which it says, or "old", which is as much.
+# A status and a body; or the name of what goes wrong, or of what is good, though DynamoDB does not do it.
 Answer = tuple[int, bytes] | str
-BROKEN: dict[Answer, bytes] = {"head": b"HTTP/1.1 200 OK\r\nContent-Le", "nonsense": b"\x15\x03\r\n\r\n"}
+
+GOOD = b'{"good": 1}'
+FIELDS = b"Content-Length: %d\r\nx-amz-crc32: %d\r\n" % (len(GOOD), zlib.crc32(GOOD))
+WHOLE = b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (FIELDS, GOOD)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\n%s\r\n7\r\n%s\r\n" % (GOOD[:4], GOOD[4:])
+
+# These go out as they are; the connection is closed behind all but those of KEPT.
+RAW = {
+    "chunked": CHUNKED + b"0\r\nAfter: all\r\n\r\n",
+    "half chunks": CHUNKED,
+    "huge chunk": CHUNKED + b"f" * 12 + b"\r\n",
+    "half": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n" + GOOD,
+    "half a head": WHOLE[:30],
+    "endless head": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
+    "nonsense": b"\x15\x03\r\n\r\n",
+    "reset": b"",
+    "checksum": WHOLE.replace(b"crc32: ", b"crc32: 1"),
+    "announced": WHOLE.replace(FIELDS, FIELDS + b"Connection: Close\r\n"),
+    "old": WHOLE.replace(b"1.1", b"1.0"),
+    "until closed": WHOLE.replace(FIELDS, b""),
+    "continued": b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE,
+    "more": WHOLE + b"\r\n",
+    "twice": WHOLE + WHOLE.replace(b"good", b"evil").replace(FIELDS, FIELDS[: FIELDS.index(b"x-")]),
+}
+KEPT = {"chunked", "checksum", "continued", "more", "twice"}
 
 
 @contextlib.contextmanager
@@ -64,30 +87,20 @@ def scripted(
             answer = answers[min(len(had), len(answers)) - 1]
             if answer == "slow":
                 ended.wait(5)
-            if answer in ("slow", "reset"):
-                self.close_connection = True
+                answer = "reset"
+            if isinstance(answer, str):
+                self.wfile.write(RAW[answer][:25])
+                ended.wait(0.01)  # So that it comes in two parts.
+                self.wfile.write(RAW[answer][25:])
+                self.close_connection = closing or answer not in KEPT
                 return
-            if answer in BROKEN:
-                self.close_connection = True
-                self.wfile.write(BROKEN[answer])
-                return
-            self.protocol_version = "HTTP/1.0" if answer == "old" else "HTTP/1.1"
-            status, content = (200, b'{"good": 1}') if isinstance(answer, str) else answer
+            status, content = answer
             self.send_response(status)
             self.send_header("Content-Type", JSON)
-            self.send_header("x-amz-crc32", str(zlib.crc32(content) + (answer == "checksum")))
-            if answer == "chunked":
-                self.send_header("Transfer-Encoding", "chunked")
-                half = len(content) // 2
-                chunks = [(half, content[:half]), (len(content) - half, content[half:])]
-                content = b"".join(b"%x;a=b\r\n%s\r\n" % chunk for chunk in chunks) + b"0\r\nAfter: all\r\n\r\n"
-            else:
-                self.send_header("Content-Length", str(len(content) + 10 * (answer == "half")))
-            if answer == "last":
-                self.send_header("Connection", "Close")
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-            self.close_connection = closing or answer in ("half", "last", "old")
+            self.close_connection = closing
 
         def log_message(self, *_: object) -> None:
             pass

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,9 @@ Break = Callable[..., Any]
 
 
 @pytest.fixture
-def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Break:
-    """GET /items of an app whose environment is changed, once for all or after it has answered well."""
+def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Break:
+    """GET /items of an app whose environment is changed, where no file says more."""
+    monkeypatch.setenv("HOME", str(tmp_path))
 
     def broken(path: str = "/items", **environ: str | None) -> Any:
         for name, value in environ.items():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.server
 import json
 import os
 import pathlib
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +30,7 @@ ENVIRON = {
     "AWS_SESSION_TOKEN": "token",
     "AWS_DEFAULT_REGION": "eu-west-1",
 }
-GOOD = (200, b'{"good": 1}')
+GOOD = (200, faults.GOOD)
 
 
 @pytest.fixture
@@ -82,20 +85,15 @@ def test_a_call_is_a_signed_post_of_json(way: Any) -> None:
     assert "/eu-west-1/dynamodb/aws4_request, SignedHeaders=" in headers["authorization"]
 
 
-def test_an_answer_may_come_in_chunks(way: Any) -> None:
-    with faults.scripted("chunked") as (url, had):
-        here = way(url)
-        assert [here.send("Query", {"TableName": "a"}) for _ in range(2)] == [GOOD[1]] * 2
-    assert len(had) == 2
-
-
-@pytest.mark.parametrize("answer", ["last", "old"])
-def test_a_connection_that_is_said_to_close_is_not_used_again(way: Any, slept: list[float], answer: str) -> None:
-    with faults.scripted(answer) as (url, had):
+@pytest.mark.parametrize("answer", ["chunked", "announced", "old", "until closed", "continued", "more", "twice"])
+def test_what_else_http_allows_is_an_answer_too(way: Any, slept: list[float], answer: str) -> None:
+    with faults.scripted(answer, GOOD) as (url, had):
         here = way(url)
         assert [here.send("Query", {"TableName": "a"}) for _ in range(3)] == [GOOD[1]] * 3
-    assert len({headers["port"] for headers, _ in had}) == 3
+    first, second, third = (headers["port"] for headers, _ in had)
     assert slept == []
+    if isinstance(here, Signed):
+        assert first != second == third
 
 
 def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
@@ -117,7 +115,10 @@ def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
         (503, b"<html>"),
         "reset",
         "nonsense",
+        "endless head",
         "half",
+        "half chunks",
+        "huge chunk",
         "checksum",
         "slow",
     ],
@@ -137,9 +138,12 @@ def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: fault
         ((400, faults.error("ThrottlingException", "slow down")), "ThrottlingException", 400, 3),
         ((500, faults.error("InternalServerError", "oh")), "InternalServerError", 500, 3),
         ((503, b"<html>"), "503", 503, 3),
+        ((501, b"<html>"), "501", 501, 1),
         ("reset", UNREACHABLE, 0, 3),
         ("nonsense", UNREACHABLE, 0, 3),
         ("half", UNREACHABLE, 0, 3),
+        ("half chunks", UNREACHABLE, 0, 3),
+        ("endless head", UNREACHABLE, 0, 3),
         ("slow", UNREACHABLE, 0, 3),
         ((400, faults.error("ValidationException", "no such")), "ValidationException", 400, 1),
         ((400, faults.error("ExpiredTokenException", "expired")), "ExpiredTokenException", 400, 1),
@@ -176,14 +180,61 @@ def test_nobody_there_is_unreachable(way: Any) -> None:
     assert failed.value.code == UNREACHABLE
 
 
-@pytest.mark.parametrize(("wrong", "words"), [("checksum", "checksum"), ("head", "half an answer")])
-def test_what_botocore_gives_out_in_the_end_is_an_error(slept: list[float], wrong: faults.Answer, words: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "status", "words"),
+    [
+        ("checksum", 0, "checksum"),
+        ("half a head", 0, "half an answer"),
+        ("endless head", 0, "without an end"),
+        ((400, b'{"__type": null}'), 400, "no error of DynamoDB's"),
+        ((400, b"[]"), 400, "no error of DynamoDB's"),
+    ],
+)
+def test_where_botocore_is_no_measure_it_is_an_error(
+    slept: list[float], wrong: faults.Answer, status: int, words: str
+) -> None:
     with faults.scripted(wrong) as (url, had):
         place = place_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
-        with pytest.raises(DynamoDBError, match=words):
+        with pytest.raises(DynamoDBError, match=words) as failed:
             Signed(place, sleep=slept.append).send("Query", {})
-    assert len(had) == 3
+    assert failed.value.status == status
+    assert len(had) == (1 if status else 3)
+
+
+def test_a_call_is_tried_again_on_a_connection_of_its_own(way: Any, slept: list[float]) -> None:
+    """Where one that was kept no longer answers, another one may not either."""
+    together, ended = threading.Barrier(3), threading.Event()
+
+    class Once(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 5
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if hasattr(self, "answered"):
+                ended.wait(5)
+                self.close_connection = True
+                return
+            self.answered = True
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(5)
+            self.wfile.write(faults.WHOLE)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with faults.serving(Once) as port:
+        here = way(f"http://127.0.0.1:{port}")
+        threads = [threading.Thread(target=here.send, args=("Query", {"TableName": "a"})) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        together.abort()
+        assert here.send("Query", {"TableName": "a"}) == GOOD[1]
+        ended.set()
+    assert len(slept) == 1
 
 
 def test_a_connection_is_kept_as_long_as_it_is_there(way: Any, slept: list[float]) -> None:
@@ -208,8 +259,11 @@ def test_what_says_no_more_than_all_that_it_takes_needs_no_botocore(monkeypatch:
         assert isinstance(connect({**os.environ, name: ""}), Botocore)
     assert isinstance(connect({**os.environ, "AWS_ENDPOINT_URL": "http://a/path"}), Botocore)
     pathlib.Path("~/.aws").expanduser().mkdir()
-    pathlib.Path("~/.aws/config").expanduser().write_text("[default]\n")
-    assert isinstance(connect(os.environ), Botocore)
+    for name in ("config", "credentials"):
+        file = pathlib.Path("~/.aws").expanduser() / name
+        file.write_text("[default]\n")
+        assert isinstance(connect(os.environ), Botocore)
+        file.unlink()
 
 
 @pytest.mark.parametrize(
