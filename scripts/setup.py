@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from importlib.util import cache_from_source
 
 OLDEST = (3, 11)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -59,16 +60,22 @@ def venv(name: str, files: list[pathlib.Path], compiled: tuple[str, ...] | None 
 
 
 def bytecode(python: object, folder: pathlib.Path) -> None:
-    """Compiles `folder` for `python`, to bytecode that is known by what its source says. By default it is by the
-    source's time, which is another in Lambda: a function would compile all of a zip each time it starts."""
-    run(python, "-m", "compileall", "-q", "-f", "--invalidation-mode", "checked-hash", folder)
+    """Compiles `folder` for `python`, of the version that runs this, to bytecode that is known by what its source says.
+    By default it is by the source's time, which is another in Lambda: a function would compile all each time it starts.
+    """
+    by_hash = ["--invalidation-mode", "checked-hash"]
+    run(python, "-m", "compileall", "-q", "-f", *by_hash, "-s", folder.parent, folder)
+    compiled = {cache_from_source(str(source)) for source in folder.glob("*.py")}
+    for file in folder.glob("__pycache__/*.pyc"):
+        if str(file) not in compiled:
+            file.unlink(missing_ok=True)
 
 
 def main() -> None:
     if sys.version_info < OLDEST:
         fail(f"python3 is {sys.version.split()[0]}, and it takes 3.11 or newer: make run PYTHON=/path/to/python3.11")
     made = venv(".venv", [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"])
-    # Where it is there Python keeps it up to date, and Chalice takes it along.
+    # What is there Python keeps up to date, and Chalice takes along.
     bytecode(made / "bin/python", ROOT / "chalicelib")
 
 

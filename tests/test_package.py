@@ -35,6 +35,8 @@ KOREAN = "서울의 봄"
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = copy_of_files(tmp_path_factory.mktemp("package"))
+    (folder / "chalicelib/__pycache__").mkdir()
+    (folder / "chalicelib/__pycache__/gone.cpython-311.pyc").write_bytes(b"of a file that is no more")
     setup.bytecode(sys.executable, folder / "chalicelib")
     chalice = pathlib.Path(sys.executable).with_name("chalice")
     command = [str(chalice), "package", "--stage", "stack", "out"]
