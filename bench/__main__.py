@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
@@ -36,7 +37,17 @@ class Sizes(click.ParamType[Any]):
             self.fail(f"{value!r} is no comma list of numbers: 1000,100000", param, ctx)
         if any(size < FEWEST for size in sizes):
             self.fail(f"{value!r}: a table has at least {FEWEST:,} items here", param, ctx)
-        return sizes
+        return tuple(dict.fromkeys(sizes))
+
+
+def writable(ctx: Any, param: Any, path: str | None) -> str | None:
+    """Before the measuring, which takes minutes."""
+    if path:
+        try:
+            open(path, "a").close()
+        except OSError as error:
+            raise click.BadParameter(f"{path}: {error.strerror}") from None
+    return path
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,12 +59,18 @@ class Sizes(click.ParamType[Any]):
     help="Sizes of the tables to compare, in the embedded DynamoDB: 1000,100000 where it is left out, '' for none. "
     "1,000,000 items take three minutes more and some GB.",
 )
-@click.option("--json", "to", type=click.File("w"), help="Write the figures to this file too, a list of rounds each.")
+@click.option(
+    "--json",
+    "to",
+    metavar="FILENAME",
+    callback=writable,
+    help="Write the figures to this file too, a list of rounds each.",
+)
 @click.option(
     "--from", "saved", type=click.File(), help="Measure nothing: tell the figures of a file that --json wrote."
 )
 @click.option("--docs", is_flag=True, help="Write the figures into docs/performance.md and README.md, and the charts.")
-def main(quick: bool, sizes: tuple[int, ...] | None, to: Any, saved: Any, docs: bool) -> None:
+def main(quick: bool, sizes: tuple[int, ...] | None, to: str | None, saved: Any, docs: bool) -> None:
     """CPU and wall time of whole requests through Lambda handlers, API Gateway's event in, proxy response out: of this
     project's zip, and of what else there is to publish a table with. Then dollars.
 
@@ -64,7 +81,7 @@ def main(quick: bool, sizes: tuple[int, ...] | None, to: Any, saved: Any, docs: 
     told = read(saved) if saved else measured(quick, sizes)
     click.echo(report.terminal(told))
     if to:
-        json.dump(report.as_json(told), to, indent=1)
+        pathlib.Path(to).write_text(json.dumps(report.as_json(told), indent=1))
     if docs:
         write(told)
     sys.exit(0 if report.all_met(told.results) else 1)
@@ -92,7 +109,7 @@ def measured(quick: bool, sizes: tuple[int, ...] | None) -> report.Run:
         raise click.ClickException("the stub or the embedded DynamoDB did not start: what it said is above") from None
     return report.Run(
         date=time.strftime("%Y-%m-%d"),
-        command="python -m bench" + " --quick" * quick + f" --sizes {','.join(map(str, sizes))}",
+        command=shlex.join(["python", "-m", "bench", *["--quick"] * quick, "--sizes", ",".join(map(str, sizes))]),
         machine=f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}",
         versions=packages.versions(),
         rounds=rounds,

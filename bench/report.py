@@ -25,9 +25,12 @@ class Run:
     results: list[Result]
 
 
+FIGURES = set("0123456789$")
+
+
 @dataclass(frozen=True)
 class Table:
-    """The first column is words, the others are figures."""
+    """The first column is words, the others mostly figures."""
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -43,7 +46,8 @@ class Table:
         )
 
     def markdown(self) -> str:
-        rule = ("---", *["---:"] * (len(self.columns) - 1))
+        figures = [any(cell[:1] in FIGURES for cell in column if cell) for column in zip(*self.rows, strict=True)]
+        rule = ("---", *["---:" if figure else "---" for figure in figures[1:]])
         return "\n".join(f"| {' | '.join(line)} |" for line in (self.columns, rule, *self.rows))
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import cost, report, svg, units
-from bench.__main__ import DOCUMENTS, main
+from bench.__main__ import DOCUMENTS, Sizes, main
 from bench.packages import PEERS
 from bench.results import Result, judge, pick, ratio
 from bench.scenarios import (
@@ -203,9 +203,15 @@ def test_a_run_is_told_again_from_its_file(tmp_path: pathlib.Path) -> None:
         (["--sizes", "many"], "'many' is no comma list of numbers: 1000,100000"),
         (["--sizes", "10"], "'10': a table has at least 1,000 items here"),
         (["--from", __file__], "is no file that --json wrote"),
+        (["--json", "/nowhere/to.json"], "/nowhere/to.json: No such file or directory"),
+        (["--json", "."], "'--json': .: Is a directory"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(options: list[str], line: str) -> None:
     told = CliRunner().invoke(main, options)
     assert told.exit_code != 0
     assert line in told.output
+
+
+def test_a_size_is_measured_once() -> None:
+    assert Sizes().convert("2000,1000,2000", None, None) == (2000, 1000)

@@ -1,4 +1,4 @@
-"""What no handler can go below: the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and
+"""What no handler goes much below: the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and
 dumps."""
 
 import os
