@@ -37,6 +37,7 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+# botocore has no types: of a class of its own mypy knows nothing.
 class _BodyParser(JSONParser):  # type: ignore[misc]
     """botocore's parser for errors; for an answer, its body as it came. Its own walk over DynamoDB's recursive shapes
     costs more than all else in a request together (boto/boto3#2928)."""
@@ -83,9 +84,9 @@ class Botocore:
             body: bytes = getattr(self._client, _METHODS[operation])(**sent)["body"]
         except exceptions.ClientError as error:
             said = error.response
-            reasons = tuple(str(reason.get("Code")) for reason in said.get("CancellationReasons", ()))
             code, message = said["Error"].get("Code", ""), said["Error"].get("Message", "")
-            raise DynamoDBError(code, message, said["ResponseMetadata"]["HTTPStatusCode"], reasons) from error
+            status = said["ResponseMetadata"]["HTTPStatusCode"]
+            raise DynamoDBError(code, message, status, transport.reasons(said)) from error
         except exceptions.BotoCoreError as error:
             code = next(code for kind, code in CODES if isinstance(error, kind))
             raise DynamoDBError(code, str(error)) from error

@@ -99,15 +99,11 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where DynamoDB is, and who asks. `host`: with its port, where that is not the usual one."""
+    """Where DynamoDB is, and who asks."""
 
     url: str
     region: str
     credentials: Credentials
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).netloc
 
 
 def connect(environ: Mapping[str, str]) -> Transport:
@@ -149,6 +145,7 @@ class Signed:
         self._sleep = sleep
         self._idle: list[socket.socket] = []
         parts = urlsplit(place.url)
+        self._host = parts.netloc
         self._address = (str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80))
         # Made here, while a function starts: it takes longer than a call.
         self._context = ssl.create_default_context() if parts.scheme == "https" else None
@@ -187,7 +184,7 @@ class Signed:
     def _exchange(self, target: str, body: bytes) -> tuple[int, bytes]:
         """The status and body of one answer. OSError, ValueError: there is none, or no whole one."""
         place = self._place
-        signed = sign.headers(body, target, place.host, place.region, place.credentials, self._clock())
+        signed = sign.headers(body, target, self._host, place.region, place.credentials, self._clock())
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
         head = f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\nuser-agent: tablecast\r\n\r\n"
         sock = self._connection()
@@ -287,6 +284,7 @@ def _odd_answer(sock: socket.socket, begun: bytes) -> _Answer:
         def makefile(self, mode: str) -> io.BufferedReader:
             return io.BufferedReader(self)
 
+    # Of a socket it takes makefile alone.
     with HTTPResponse(Rest(), method="POST") as response:  # type: ignore[arg-type]
         try:
             response.begin()
@@ -294,6 +292,11 @@ def _odd_answer(sock: socket.socket, begun: bytes) -> _Answer:
         except (HTTPException, MemoryError, OverflowError) as error:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         return _Answer(response.status, response.headers.get("x-amz-crc32", "").encode(), body, True)
+
+
+def reasons(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The codes of a cancelled transaction's items, of what DynamoDB `said`."""
+    return tuple(str(reason.get("Code")) for reason in said.get("CancellationReasons", ()))
 
 
 def _base64(value: Any) -> str:
@@ -304,7 +307,6 @@ def _error(status: int, answer: bytes) -> DynamoDBError:
     try:
         said = orjson.loads(answer)
         code = said["__type"].rpartition("#")[2]
-        reasons = tuple(str(reason.get("Code")) for reason in said.get("CancellationReasons", ()))
-        return DynamoDBError(code, said.get("message") or said.get("Message") or "", status, reasons)
+        return DynamoDBError(code, said.get("message") or said.get("Message") or "", status, reasons(said))
     except (ValueError, KeyError, TypeError, AttributeError):
         return DynamoDBError(str(status), "an answer that is no error of DynamoDB's", status)
