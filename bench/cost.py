@@ -10,9 +10,8 @@ import math
 from dataclasses import dataclass
 
 MEMORIES = (128, 256, 512)
-VCPU_MB = (
-    1769  # A function of so much memory has one vCPU (Lambda's developer guide, "Configure Lambda function memory").
-)
+# A function of so much memory has one vCPU (Lambda's developer guide, "Configure Lambda function memory").
+VCPU_MB = 1769
 CALL_MS = 5.0  # Assumed of one call of DynamoDB.
 SHARE_THAT_MISSES = 0.1  # Assumed of requests through CloudFront: one in ten reaches the API.
 

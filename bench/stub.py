@@ -141,6 +141,7 @@ class Connection(asyncio.Protocol):
     taken = Taken()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.received = b""
 
@@ -161,7 +162,7 @@ class Connection(asyncio.Protocol):
             operation = fields[b"x-amz-target"].decode().partition(".")[2]
             answer = self.answer(operation, body)
         # Head and body in one write: two would wait for a delayed ACK.
-        self.transport.write(  # type: ignore[attr-defined]
+        self.transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
             b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n%s" % (zlib.crc32(answer), len(answer), answer)
         )

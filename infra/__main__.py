@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def _prepare(there: Stage, wanted: tables.Wanted, feed_table: str | None, aws: _
     written[stage.CONFIG] = there.deployable(environment)
     changed = {file: text for file, text in written.items() if not file.exists() or file.read_bytes() != text.encode()}
     for file, text in changed.items():
-        act(f"write {file}", lambda file=file, text=text: stage.write(file, text))  # type: ignore[misc]
+        act(f"write {file}", functools.partial(stage.write, file, text))
     if (left := there.table_of_stream) not in (None, name):
         click.echo(
             f"{left} stays, with its stream on, and so does its feed {had.get('FEED_TABLE')}: where nothing else needs "

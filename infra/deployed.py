@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -28,8 +29,7 @@ def sources(client: Any, stage: Stage) -> list[Source]:
     """The event sources of the handler. Wrong: one has been finished by somebody else. It is no leftover of a deploy
     that was stopped: --finish is for one that Chalice has recorded."""
     try:
-        pages = client.get_paginator("list_event_source_mappings").paginate(FunctionName=stage.handler)
-        there = [source for page in pages for source in page["EventSourceMappings"]]
+        there = _listed(client, FunctionName=stage.handler)
     except client.exceptions.ResourceNotFoundException:
         return []
     recorded = stage.recorded("dynamodb_event", "event_uuid")
@@ -55,7 +55,7 @@ def drop_stale_sources(client: Any, stage: Stage, there: list[Source], stream_ar
         else:
             kept = uuid
             continue
-        act(f"delete the event source {uuid}, {why}", lambda source=source: _delete_source(client, source))  # type: ignore[misc]
+        act(f"delete the event source {uuid}, {why}", functools.partial(_delete_source, client, source))
     # After the source is gone: a run that was stopped between would leave one that looks like somebody else's.
     if recorded != kept:
         text = stage.record_without("dynamodb_event")
@@ -75,8 +75,7 @@ def check_gone(client: Any, stage: Stage) -> None:
 
 def readers(client: Any, stream_arn: str) -> list[str]:
     """The functions that read the stream."""
-    pages = client.get_paginator("list_event_source_mappings").paginate(EventSourceArn=stream_arn)
-    there = [source for page in pages for source in page["EventSourceMappings"]]
+    there = _listed(client, EventSourceArn=stream_arn)
     return sorted({source["FunctionArn"].split(":")[6] for source in there if source["State"] != "Deleting"})
 
 
@@ -134,6 +133,11 @@ def _deployed(stage: Stage, kind: str, member: str) -> str:
     if value is None:
         raise Wrong(f"stage {stage.name} has no {kind} deployed: chalice deploy --stage {stage.name} comes first")
     return value
+
+
+def _listed(client: Any, **of: str) -> list[Source]:
+    pages = client.get_paginator("list_event_source_mappings").paginate(**of)
+    return [source for page in pages for source in page["EventSourceMappings"]]
 
 
 def _on_failure(source: Source) -> str | None:

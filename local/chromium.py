@@ -17,9 +17,9 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "
 
 def path(playwright: Playwright) -> str | None:
     """Where it is; None where there is none."""
-    found = next((command for command in COMMANDS if shutil.which(command)), None)
     own = playwright.chromium.executable_path
-    return shutil.which(found) if found else own if os.path.exists(own) else None
+    installed = next(filter(None, map(shutil.which, COMMANDS)), None)
+    return installed or (own if os.path.exists(own) else None)
 
 
 @contextlib.contextmanager
