@@ -11,8 +11,8 @@ from chalice.app import DynamoDBEvent
 from chalicelib import settings
 from chalicelib.api import Api, chalice_error, cors
 from chalicelib.dynamodb import DynamoDB
+from chalicelib.endpoint import connect
 from chalicelib.stream import changes_of
-from chalicelib.transport import connect
 
 SETTINGS = settings.load()
 API = Api(SETTINGS, DynamoDB(connect(settings.environment())))

@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 
-from chalicelib.parameters import parse
-from chalicelib.planner import Question, plan_items
-from chalicelib.problems import BUSY, MEDIA_TYPE, Problem
+from chalicelib.errors import THROTTLED
+from chalicelib.problems import MEDIA_TYPE, Problem
 from chalicelib.schema import TableSchema
 from chalicelib.settings import Settings
 from chalicelib.stream import OPERATIONS
@@ -178,8 +177,8 @@ def published(schema: TableSchema, settings: Settings) -> list[str] | None:
     return None if settings.attributes is None else sorted(settings.attributes.union(schema.table.keys))
 
 
-def schemas(schema: TableSchema, settings: Settings) -> Json:
-    """Those that `responses` and `problems` refer to, but for "Description"."""
+def schemas(schema: TableSchema, settings: Settings, plan: Json) -> Json:
+    """Those that `responses` and `problems` refer to, but for "Description". `plan`: an example of one."""
     texts = {"type": "array", "items": _TEXT}
     position = {"type": "integer", "minimum": 0}
     names = published(schema, settings)
@@ -201,7 +200,6 @@ def schemas(schema: TableSchema, settings: Settings) -> Json:
         "key": {"anyOf": [keys[form] for form in given if form in (settings.numbers, "typed")]},
     }
     images = {name: {"anyOf": [_ref(f"Item-{f}") for f in (settings.numbers, "typed")]} for name in ("new", "old")}
-    everything = parse({"_explain": ["true"]}, schema, settings)
     return {
         **{f"Item-{form}": one for form, one in items.items()},
         "Item": {"anyOf": [_ref(f"Item-{form}") for form in given]},
@@ -217,7 +215,7 @@ def schemas(schema: TableSchema, settings: Settings) -> Json:
             {"plan": _TEXT, "reasons": texts, "request": {"type": "object"}, "in_code": texts},
             ("plan", "reasons", "request", "in_code"),
         )
-        | {"examples": [plan_items(Question(schema, everything, settings)).explain()]},
+        | {"examples": [plan]},
         "Change": _object(change | images, list(change)),
         "Changes": _object(
             {
@@ -236,5 +234,5 @@ def schemas(schema: TableSchema, settings: Settings) -> Json:
             },
             ("type", "title", "status", "detail"),
         )
-        | {"examples": [orjson.loads(Problem(503, BUSY).body)]},
+        | {"examples": [orjson.loads(Problem(503, THROTTLED.detail).body)]},
     }

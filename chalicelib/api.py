@@ -14,15 +14,16 @@ from chalice.app import Request
 
 from chalicelib import cursor, filters, parameters, stream
 from chalicelib.dynamodb import Cost, DynamoDB
+from chalicelib.errors import OUTDATED_SCHEMA, DynamoDBError, failure_of, index_is_gone
 from chalicelib.feed import Feed
 from chalicelib.filters import OPERATORS, Condition
 from chalicelib.freshness import Freshness, Version, answer, is_of, same_body, tags
 from chalicelib.parameters import Query
 from chalicelib.planner import Plan, Question, plan_item, plan_items
-from chalicelib.problems import MEDIA_TYPE, NO_FEED, Headers, Problem, bad_request, index_is_gone, problem_of
+from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
-from chalicelib.transport import CALL_SECONDS, DynamoDBError
+from chalicelib.transport import CALL_SECONDS
 from chalicelib.wire import READERS, PlainItem, TypedItem, iso_time, picked
 
 log = logging.getLogger("tablecast")
@@ -30,8 +31,12 @@ log = logging.getLogger("tablecast")
 EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan", "X-Position"]
 PREFLIGHT_SECONDS = 7200
 
-# What DynamoDB says to a plan of a schema that has changed since.
-OUTDATED = {"ResourceNotFoundException", "ValidationException"}
+NO_FEED = (
+    "This API keeps no change feed. Its owner turns it on with FEED_TABLE, and with STREAM_ARN for the handler that "
+    "fills the feed (docs/feed.md)."
+)
+# Only the owner can correct that, so clients wait longer.
+OWNER_SECONDS = 60
 
 # API Gateway takes 10,240 bytes of headers, and keys of the longest make a cursor of nearly as many.
 MAX_LINK_BYTES = 6_000
@@ -64,7 +69,7 @@ def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
             problem = problem_of(error, request_id)
             if problem is not error:
                 log.error("%s: %s", request_id, problem.detail, exc_info=error)
-            if isinstance(error, DynamoDBError) and error.code in OUTDATED:
+            if isinstance(error, DynamoDBError) and error.code in OUTDATED_SCHEMA:
                 api.table.forget_schema()
             response = Response(problem.body, problem.headers, problem.status)
         # Lets pages of that origin read Server-Timing, and whether an answer came whole or as a 304 (Resource Timing).
@@ -99,7 +104,10 @@ class Api:
         """The OpenAPI document of all this."""
         from chalicelib import openapi
 
-        return _json(openapi.document(self.table.schema(), self.settings), {})
+        schema = self.table.schema()
+        everything = parameters.parse({"_explain": ["true"]}, schema, self.settings)
+        plan = plan_items(Question(schema, everything, self.settings)).explain()
+        return _json(openapi.document(schema, self.settings, plan), {})
 
     @_answers
     def items(self, request: Request) -> Response:
@@ -130,7 +138,7 @@ class Api:
         asked = parameters.parse_changes(_query(request), self.settings)
         since, form = asked.since, "typed" if asked.typed else self.settings.numbers
         if self.feed is None:
-            raise Problem(503, NO_FEED)
+            raise Problem(503, NO_FEED, OWNER_SECONDS)
         head, cost = self.freshness.head(anew=since is None, reached=since or 0)
         read, spent = self.feed.read(head.position if since is None else since, asked.limit, head)
         texts: list[orjson.Fragment] = []
@@ -231,6 +239,17 @@ class Api:
             return orjson.dumps(_shown(page.items[0], asked.form, plan)), None, page.cost
 
         return self._fresh(request, query, plan, read)
+
+
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """Return the problem to answer with. An error that nobody expects is a 500 that names `request_id`: the cause goes
+    to the log, never to the body."""
+    if isinstance(error, Problem):
+        return error
+    failure = failure_of(error) if isinstance(error, DynamoDBError) else None
+    if failure:
+        return Problem(503, failure.detail, failure.retry_after)
+    return Problem(500, f"Internal error. The log entry of this request is {request_id}.")
 
 
 def chalice_error(response: Response, settings: Settings) -> Response:

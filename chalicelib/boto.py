@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.parsers import JSONParser, ResponseParserFactory
 
 from chalicelib import transport
-from chalicelib.transport import NO_CREDENTIALS, NO_REGION, UNREACHABLE, DynamoDBError
+from chalicelib.errors import NO_CREDENTIALS, NO_REGION, UNREACHABLE, DynamoDBError, cancellation_codes
 
 _METHODS = {
     "DescribeTable": "describe_table",
@@ -86,7 +86,7 @@ class Botocore:
             said = error.response
             code, message = said["Error"].get("Code", ""), said["Error"].get("Message", "")
             status = said["ResponseMetadata"]["HTTPStatusCode"]
-            raise DynamoDBError(code, message, status, transport.reasons(said)) from error
+            raise DynamoDBError(code, message, status, cancellation_codes(said)) from error
         except exceptions.BotoCoreError as error:
             code = next(code for kind, code in CODES if isinstance(error, kind))
             raise DynamoDBError(code, str(error)) from error

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from chalicelib.transport import UNREACHABLE, DynamoDBError, Transport
+from chalicelib.endpoint import Transport
+from chalicelib.errors import UNREACHABLE, DynamoDBError
 
 _READS = {"GetItem", "Query", "Scan"}
 

@@ -22,11 +22,10 @@ from typing import Any
 import orjson
 
 from chalicelib.dynamodb import Cost, DynamoDB
-from chalicelib.parameters import LATEST_POSITION
+from chalicelib.errors import DynamoDBError
 from chalicelib.problems import Problem
 from chalicelib.settings import Settings
 from chalicelib.stream import Change
-from chalicelib.transport import DynamoDBError
 from chalicelib.wire import TypedItem
 
 # Not under 25 hours: a stream keeps a record for 24, and until then it can be delivered again.
@@ -314,12 +313,12 @@ class Feed:
 
     def _before(self, time: float, upto: int) -> int:
         """The position, up to `upto`, above which all was written at `time` or later: entries are in order of time."""
-        return bisect_left(range(upto), time, key=self._written_above)
 
-    def _written_above(self, position: int) -> float:
-        """When the first entry above `position` was written."""
-        first = next(self._items(position, LATEST_POSITION, ("position", "at"), [], 1), None)
-        return float(first["at"]["N"]) if first else math.inf
+        def written_above(position: int) -> float:
+            first = next(self._items(position, upto, ("position", "at"), [], 1), None)
+            return float(first["at"]["N"]) if first else math.inf
+
+        return bisect_left(range(upto), time, key=written_above)
 
     def _is_there(self, position: int, costs: list[Cost]) -> bool:
         """Whether the entry filed under `position` is kept."""

@@ -21,9 +21,9 @@ from typing import Any
 import orjson
 
 from chalicelib.dynamodb import Cost
+from chalicelib.errors import DynamoDBError
 from chalicelib.feed import Feed, Head
 from chalicelib.settings import Settings
-from chalicelib.transport import DynamoDBError
 
 log = logging.getLogger("tablecast")
 

@@ -49,8 +49,11 @@ def description(schema: TableSchema, settings: Settings) -> Json:
     }
 
 
-def document(schema: TableSchema, settings: Settings) -> Json:
-    """The JSON body of `GET /openapi.json`: OpenAPI 3.1 of all that this table can be asked under these settings."""
+def document(schema: TableSchema, settings: Settings, plan: Json) -> Json:
+    """The JSON body of `GET /openapi.json`: OpenAPI 3.1 of all that this table can be asked under these settings.
+
+    `plan`: that of a request for everything, as an example.
+    """
     controls = [_parameter(name, one.words, _CONTROLS[name](schema, settings)) for name, one in CONTROLS.items()]
     # Without an index there is none to name, and without a sort key no order.
     controls = [one for one in controls if one["schema"].get("enum") != []]
@@ -84,7 +87,7 @@ def document(schema: TableSchema, settings: Settings) -> Json:
         "components": {
             "schemas": {
                 "Description": {"type": "object", "examples": [description(schema, settings)]},
-                **answers.schemas(schema, settings),
+                **answers.schemas(schema, settings, plan),
             },
             "responses": answers.problems(settings),
         },

@@ -7,7 +7,6 @@ file, a proxy or the like may have a say, botocore does it (`boto.py`): it knows
 from __future__ import annotations
 
 import io
-import os
 import random
 import select
 import socket
@@ -16,13 +15,13 @@ import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 
 from chalicelib import sign
+from chalicelib.errors import UNREACHABLE, DynamoDBError, cancellation_codes, is_retried
 from chalicelib.sign import Credentials
 
 # Three attempts of a second to connect and two and a half to answer, and at most three seconds of waiting between them:
@@ -34,117 +33,26 @@ MOST_OF_A_HEAD = 65_536
 # Of all answers but those that come before the one (RFC 9110, 15.2).
 ANSWERS = tuple(b"HTTP/1.1 %d" % first for first in (2, 3, 4, 5))
 
-# What may pass by itself (botocore/retries/standard.py).
-PASSING = {500, 502, 503, 504}
-THROTTLED = {
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-}
 
-# Where botocore has to be asked, since these may lead elsewhere.
-BEYOND = {
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-    "AWS_USE_FIPS_ENDPOINT",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "REQUESTS_CA_BUNDLE",
-    "https_proxy",
-    "http_proxy",
-}
-
-FILES = ("~/.aws/config", "~/.aws/credentials")
-
-# Of AWS's other partitions: how their regions begin -> how the names of their hosts end (botocore's endpoints.json).
-DOMAINS = {
-    "cn-": "amazonaws.com.cn",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "eusc-": "amazonaws.eu",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "us-isof-": "csp.hci.ic.gov",
-}
-
-
-class DynamoDBError(Exception):
-    """A call that came to nothing. `code`: DynamoDB's, or one of NO_CREDENTIALS, NO_REGION and UNREACHABLE. `status`:
-    of the answer, 0 where there was none. `reasons`: of a cancelled transaction, a code for each of its items."""
-
-    def __init__(self, code: str, message: str, status: int = 0, reasons: tuple[str, ...] = ()) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code, self.message, self.status, self.reasons = code, message, status, reasons
-
-
-NO_CREDENTIALS, NO_REGION, UNREACHABLE = "NoCredentials", "NoRegion", "Unreachable"
-
-
-class Transport(Protocol):
-    def send(self, operation: str, request: Mapping[str, Any]) -> bytes:
-        """The body of DynamoDB's answer to `operation` with the parameters `request`, where binary is base64 text or
-        bytes. DynamoDBError: there is none."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where DynamoDB is, and who asks."""
+class Endpoint(NamedTuple):
+    """Where DynamoDB is, and who calls it."""
 
     url: str
     region: str
     credentials: Credentials
 
 
-def connect(environ: Mapping[str, str]) -> Transport:
-    place = place_in(environ)
-    if place:
-        return Signed(place)
-    from chalicelib.boto import Botocore
-
-    return Botocore()
-
-
-def place_in(environ: Mapping[str, str]) -> Place | None:
-    """What `environ` says in full; None where botocore has to be asked."""
-    access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-    region = environ.get("AWS_DEFAULT_REGION")
-    if not (access_key and secret_key and region) or BEYOND & environ.keys():
-        return None
-    if any(map(os.path.exists, map(os.path.expanduser, FILES))):
-        return None
-    url = environ.get("AWS_ENDPOINT_URL_DYNAMODB") or environ.get("AWS_ENDPOINT_URL") or default_url(region)
-    if urlsplit(url).path not in ("", "/"):
-        return None
-    return Place(url, region, Credentials(access_key, secret_key, environ.get("AWS_SESSION_TOKEN")))
-
-
-def default_url(region: str) -> str:
-    domain = next((domain for begin, domain in DOMAINS.items() if region.startswith(begin)), "amazonaws.com")
-    return f"https://dynamodb.{region}.{domain}"
-
-
 class Signed:
     """`clock`: seconds since 1970."""
 
     def __init__(
-        self, place: Place, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
+        self, endpoint: Endpoint, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._place = place
+        self._endpoint = endpoint
         self._clock = clock
         self._sleep = sleep
         self._idle: list[socket.socket] = []
-        parts = urlsplit(place.url)
+        parts = urlsplit(endpoint.url)
         self._host = parts.netloc
         self._address = (str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80))
         # Made here, while a function starts: it takes longer than a call.
@@ -177,14 +85,14 @@ class Signed:
             if status == 200:
                 return answer
             failure = _error(status, answer)
-            if status not in PASSING and failure.code not in THROTTLED:
+            if not is_retried(failure):
                 break
         raise failure
 
     def _exchange(self, target: str, body: bytes) -> tuple[int, bytes]:
         """The status and body of one answer. OSError, ValueError: there is none, or no whole one."""
-        place = self._place
-        signed = sign.headers(body, target, self._host, place.region, place.credentials, self._clock())
+        endpoint = self._endpoint
+        signed = sign.headers(body, target, self._host, endpoint.region, endpoint.credentials, self._clock())
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
         head = f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\nuser-agent: tablecast\r\n\r\n"
         sock = self._connection()
@@ -294,11 +202,6 @@ def _odd_answer(sock: socket.socket, begun: bytes) -> _Answer:
         return _Answer(response.status, response.headers.get("x-amz-crc32", "").encode(), body, True)
 
 
-def reasons(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """The codes of a cancelled transaction's items, of what DynamoDB `said`."""
-    return tuple(str(reason.get("Code")) for reason in said.get("CancellationReasons", ()))
-
-
 def _base64(value: Any) -> str:
     return b64encode(value).decode()
 
@@ -307,6 +210,6 @@ def _error(status: int, answer: bytes) -> DynamoDBError:
     try:
         said = orjson.loads(answer)
         code = said["__type"].rpartition("#")[2]
-        return DynamoDBError(code, said.get("message") or said.get("Message") or "", status, reasons(said))
+        return DynamoDBError(code, said.get("message") or said.get("Message") or "", status, cancellation_codes(said))
     except (ValueError, KeyError, TypeError, AttributeError):
         return DynamoDBError(str(status), "an answer that is no error of DynamoDB's", status)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chalicelib.transport import BEYOND
+from chalicelib.endpoint import BOTOCORE_VARIABLES
 
 START_SECONDS = 30.0
 
@@ -31,7 +31,11 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 def _without_aws() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name not in BEYOND}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and name not in BOTOCORE_VARIABLES
+    }
 
 
 def free_port() -> int:

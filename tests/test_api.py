@@ -11,9 +11,9 @@ from chalice.test import Client, HTTPResponse
 from chalicelib import cursor, transport
 from chalicelib.api import EXPOSED_HEADERS
 from chalicelib.dynamodb import DynamoDB
+from chalicelib.endpoint import connect
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
-from chalicelib.transport import connect
 from tests import faults
 from tests.conftest import Get, Load, put
 from tests.test_planner import ORDERS

@@ -38,7 +38,7 @@ def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_table_that_is_not_there(broken: Break) -> None:
     response = broken(TABLE_NAME="no_such_table")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
-    assert "is not there: its owner should check TABLE_NAME" in response.json_body["detail"]
+    assert "does not exist. The owner should check TABLE_NAME" in response.json_body["detail"]
 
 
 def test_credentials_that_are_missing(broken: Break) -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from chalicelib import feed
 from chalicelib.dynamodb import Cost, DynamoDB
+from chalicelib.endpoint import connect
+from chalicelib.errors import DynamoDBError
 from chalicelib.feed import Changes, Contended, Feed
 from chalicelib.problems import Problem
 from chalicelib.stream import changes_of
-from chalicelib.transport import DynamoDBError, connect
 from local import sample
 from tests.test_stream import record, settings
 

@@ -17,10 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from chalicelib import feed
 from chalicelib.dynamodb import Cost, DynamoDB
+from chalicelib.endpoint import connect
+from chalicelib.errors import UNREACHABLE, DynamoDBError
 from chalicelib.feed import Feed
 from chalicelib.settings import Settings, read
 from chalicelib.stream import changes_of
-from chalicelib.transport import UNREACHABLE, DynamoDBError, connect
 from local import sample
 from tests.test_stream import record
 

@@ -12,8 +12,8 @@ from chalice.test import Client, HTTPResponse
 
 from chalicelib import freshness
 from chalicelib.boto import client
+from chalicelib.errors import UNREACHABLE, DynamoDBError
 from chalicelib.feed import Feed
-from chalicelib.transport import UNREACHABLE, DynamoDBError
 from local import sample
 from local.stream import Delivery
 from tests.conftest import Load, put

@@ -27,7 +27,7 @@ FEED: dict[str, str] = {"FEED_TABLE": "a-feed"}
 
 def documented(table: Any = sample.TABLE, **environ: str) -> Any:
     settings = read_settings({"TABLE_NAME": table["TableName"], **environ})
-    return json.loads(orjson.dumps(openapi.document(read(table).published(settings.attributes), settings)))
+    return json.loads(orjson.dumps(openapi.document(read(table).published(settings.attributes), settings, {})))
 
 
 def parameters(document: Any, path: str, at: str = "query") -> dict[str, Any]:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from chalicelib.problems import CODES, MEDIA_TYPE, Problem, bad_request, problem_of
-from chalicelib.transport import DynamoDBError
+from chalicelib.api import problem_of
+from chalicelib.errors import FAILURES, DynamoDBError
+from chalicelib.problems import MEDIA_TYPE, Problem, bad_request
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/study_test"
 
@@ -30,7 +31,7 @@ def test_what_can_be_tried_again_says_when() -> None:
     assert Problem(503, "Later.").headers["Retry-After"] == "2"
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", FAILURES)
 def test_what_dynamodb_refuses_is_a_503_that_tells_no_secret(code: str) -> None:
     problem = problem_of(refusal(code), "id")
     assert problem.status == 503

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from chalicelib import schema
 from chalicelib.api import Api
 from chalicelib.dynamodb import DynamoDB
+from chalicelib.endpoint import connect
 from chalicelib.filters import parse_path
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from chalicelib.problems import Problem
 from chalicelib.settings import read
-from chalicelib.transport import connect
 from chalicelib.wire import number
 from tests import brute
 from tests.conftest import Load, put

@@ -12,10 +12,11 @@ from chalice.test import Client
 
 from chalicelib import table
 from chalicelib.dynamodb import DynamoDB
+from chalicelib.endpoint import connect
 from chalicelib.parameters import parse
 from chalicelib.planner import Question, plan_items
 from chalicelib.settings import read
-from chalicelib.transport import CALL_SECONDS, connect
+from chalicelib.transport import CALL_SECONDS
 from tests.conftest import Get, Load, put
 
 WIDE = "wide"

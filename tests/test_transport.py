@@ -18,10 +18,12 @@ import botocore.session
 import pytest
 import trustme
 
-from chalicelib import transport
+from chalicelib import endpoint, transport
 from chalicelib.boto import Botocore
+from chalicelib.endpoint import BOTOCORE_VARIABLES, Transport, connect, endpoint_in
+from chalicelib.errors import UNREACHABLE, DynamoDBError
 from chalicelib.sign import Credentials
-from chalicelib.transport import BEYOND, UNREACHABLE, DynamoDBError, Signed, Transport, connect, place_in
+from chalicelib.transport import Signed
 from tests import faults
 
 ENVIRON = {
@@ -44,7 +46,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     """No variable of AWS's but these, and no file."""
-    for name in (*BEYOND, *(name for name in os.environ if name.startswith("AWS_"))):
+    for name in (*BOTOCORE_VARIABLES, *(name for name in os.environ if name.startswith("AWS_"))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -59,7 +61,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, slept: 
     def to(url: str) -> Transport:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         if request.param == "ours":
-            place = place_in(os.environ)
+            place = endpoint_in(os.environ)
             assert place
             return Signed(place, sleep=slept.append)
         return Botocore()
@@ -194,7 +196,7 @@ def test_where_botocore_is_no_measure_it_is_an_error(
     slept: list[float], wrong: faults.Answer, status: int, words: str
 ) -> None:
     with faults.scripted(wrong) as (url, had):
-        place = place_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
+        place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
         with pytest.raises(DynamoDBError, match=words) as failed:
             Signed(place, sleep=slept.append).send("Query", {})
@@ -253,7 +255,7 @@ def test_a_connection_is_kept_as_long_as_it_is_there(way: Any, slept: list[float
 
 def test_what_says_no_more_than_all_that_it_takes_needs_no_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(connect(os.environ), Signed)
-    for name in BEYOND:
+    for name in BOTOCORE_VARIABLES:
         assert isinstance(connect({**os.environ, name: "x"}), Botocore)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         assert isinstance(connect({**os.environ, name: ""}), Botocore)
@@ -279,7 +281,7 @@ def test_place_and_credentials_are_those_of_botocore(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, value)
     session = botocore.session.get_session()
     client, keys = session.create_client("dynamodb"), session.get_credentials()
-    place = place_in(os.environ)
+    place = endpoint_in(os.environ)
     assert place
     assert (place.url, place.region) == (client.meta.endpoint_url, client.meta.region_name)
     assert place.credentials == Credentials(keys.access_key, keys.secret_key, keys.token)
@@ -294,7 +296,7 @@ def test_the_hosts_of_all_regions_are_those_of_botocore() -> None:
     ]
     assert len(regions) > 30
     for region in regions:
-        assert transport.default_url(region) == session.create_client("dynamodb", region).meta.endpoint_url
+        assert endpoint.default_url(region) == session.create_client("dynamodb", region).meta.endpoint_url
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -307,7 +309,7 @@ def test_over_tls_the_other_side_is_who_it_says(
         authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     with faults.scripted(GOOD, tls=server) as (url, had):
-        place = place_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
+        place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
         here = Signed(place, sleep=slept.append)
         if known:
