@@ -9,10 +9,10 @@ from chalice import Chalice, Response
 from chalice.app import DynamoDBEvent
 
 from chalicelib import settings
-from chalicelib.api import Api, chalice_error, cors
-from chalicelib.dynamodb import DynamoDB
-from chalicelib.endpoint import connect
-from chalicelib.stream import changes_of
+from chalicelib.changes.records import changes_of
+from chalicelib.dynamodb.client import DynamoDB
+from chalicelib.dynamodb.endpoint import connect
+from chalicelib.web.api import Api, chalice_error, cors
 
 SETTINGS = settings.load()
 API = Api(SETTINGS, DynamoDB(connect(settings.environment())))

@@ -16,7 +16,7 @@ import click
 import orjson
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from chalicelib.wire import READERS
+from chalicelib.dynamodb.items import READERS
 from local import chromium, emulator, sample
 
 ROWS = 10_000

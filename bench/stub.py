@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from bench.units import item_size, read_units, write_units
-from chalicelib.wire import TypedItem
+from chalicelib.dynamodb.items import TypedItem
 from local import sample
 
 PAGE_BYTES = 1_000_000

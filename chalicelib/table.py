@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib import schema
-from chalicelib.dynamodb import Cost, DynamoDB
-from chalicelib.planner import Plan
+from chalicelib.dynamodb import schema
+from chalicelib.dynamodb.client import Cost, DynamoDB
+from chalicelib.dynamodb.items import TypedItem
+from chalicelib.dynamodb.transport import CALL_SECONDS
+from chalicelib.query.planner import Plan
 from chalicelib.settings import Settings
-from chalicelib.transport import CALL_SECONDS
-from chalicelib.wire import TypedItem
 
 log = logging.getLogger("tablecast")
 

@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import settings
-from chalicelib.wire import TypedItem
+from chalicelib.dynamodb.items import TypedItem
 from local import emulator, rows, sample
 from local.writes import Numbered, put
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chalicelib.endpoint import BOTOCORE_VARIABLES
+from chalicelib.dynamodb.endpoint import BOTOCORE_VARIABLES
 
 START_SECONDS = 30.0
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.schema import PARTITION_KEY_BYTES, SORT_KEY_BYTES
-from chalicelib.values import JSON_NUMBER
-from chalicelib.wire import TypedItem, typed
+from chalicelib.dynamodb.items import TypedItem, typed
+from chalicelib.dynamodb.schema import PARTITION_KEY_BYTES, SORT_KEY_BYTES
+from chalicelib.query.values import JSON_NUMBER
 
 _BOOLEANS = {"true": True, "false": False}
 

@@ -14,7 +14,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.wire import TypedItem, iso_time, typed
+from chalicelib.dynamodb.items import TypedItem, iso_time, typed
 from infra.tables import FEED_KEYS, definition
 
 FILE = pathlib.Path(__file__).with_name("earthquakes.json.gz")

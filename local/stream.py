@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import DynamoDBEventConfig
 from chalice.local import LambdaContext
 
-from chalicelib.boto import client
+from chalicelib.dynamodb.botocore_transport import client
 
 POLL_SECONDS = 0.2
 MOST_OF_A_READ = 1000  # GetRecords'

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.wire import TypedItem
+from chalicelib.dynamodb.items import TypedItem
 
 BATCH = 25
 

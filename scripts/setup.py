@@ -65,8 +65,8 @@ def bytecode(python: object, folder: pathlib.Path) -> None:
     """
     by_hash = ["--invalidation-mode", "checked-hash"]
     run(python, "-m", "compileall", "-q", "-f", *by_hash, "-s", folder.parent, folder)
-    compiled = {cache_from_source(str(source)) for source in folder.glob("*.py")}
-    for file in folder.glob("__pycache__/*.pyc"):
+    compiled = {cache_from_source(str(source)) for source in folder.rglob("*.py")}
+    for file in folder.rglob("__pycache__/*.pyc"):
         if str(file) not in compiled:
             file.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ import pytest
 from chalice.test import Client, HTTPResponse
 from hypothesis import HealthCheck, settings
 
-from chalicelib.dynamodb import Cost, DynamoDB
+from chalicelib.dynamodb.client import Cost, DynamoDB
 from local import emulator, sample, writes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

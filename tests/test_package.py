@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api import MAX_BODY_BYTES
+from chalicelib.web.api import MAX_BODY_BYTES
 from local import emulator, sample
 from local.writes import put
 from scripts import setup
+from tests.changes.test_records import record
 from tests.conftest import ROOT, copy_of_files
-from tests.test_stream import record
 
 SECONDS = 10
 LAMBDA_BYTES = 6_291_556
@@ -48,7 +48,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_the_zip_holds_the_app_and_what_it_needs(package: pathlib.Path) -> None:
     with zipfile.ZipFile(package) as zipped:
         files = {pathlib.PurePath(name) for name in zipped.namelist()}
-    ours = {path.relative_to(ROOT) for path in (ROOT / "chalicelib").iterdir() if path.is_file()}
+    ours = {
+        path.relative_to(ROOT) for path in (ROOT / "chalicelib").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    }
     compiled = {pathlib.PurePath(cache_from_source(path)) for path in ours if path.suffix == ".py"}
     runtime = {pathlib.PurePath("chalice/__init__.py"), pathlib.PurePath("chalice/app.py")}
     required = {file for file in files if file.parts[0].startswith("orjson")}
@@ -60,7 +62,12 @@ def test_the_zip_holds_the_app_and_what_it_needs(package: pathlib.Path) -> None:
 def test_what_is_in_the_zip_starts_without_being_compiled(package: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with zipfile.ZipFile(package) as zipped:
         zipped.extractall(tmp_path)  # All is of now then, as it is of another time in Lambda.
-    command = [sys.executable, "-v", "-c", "import chalicelib.api, chalicelib.openapi, chalicelib.explorer"]
+    command = [
+        sys.executable,
+        "-v",
+        "-c",
+        "import chalicelib.web.api, chalicelib.openapi.document, chalicelib.web.explorer.page",
+    ]
     said = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stderr.splitlines()
     ours = [line for line in said if line.startswith("# code object from") and "/chalicelib/" in line]
     assert len(ours) > 20

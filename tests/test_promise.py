@@ -15,16 +15,16 @@ from chalice.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib import schema
-from chalicelib.api import Api
-from chalicelib.dynamodb import DynamoDB
-from chalicelib.endpoint import connect
-from chalicelib.filters import parse_path
-from chalicelib.parameters import parse
-from chalicelib.planner import Question, plan_items
+from chalicelib.dynamodb import schema
+from chalicelib.dynamodb.client import DynamoDB
+from chalicelib.dynamodb.endpoint import connect
+from chalicelib.dynamodb.items import number
 from chalicelib.problems import Problem
+from chalicelib.query.conditions import parse_path
+from chalicelib.query.controls import parse
+from chalicelib.query.planner import Question, plan_items
 from chalicelib.settings import read
-from chalicelib.wire import number
+from chalicelib.web.api import Api
 from tests import brute
 from tests.conftest import Load, put
 

@@ -11,12 +11,12 @@ import pytest
 from chalice.test import Client
 
 from chalicelib import table
-from chalicelib.dynamodb import DynamoDB
-from chalicelib.endpoint import connect
-from chalicelib.parameters import parse
-from chalicelib.planner import Question, plan_items
+from chalicelib.dynamodb.client import DynamoDB
+from chalicelib.dynamodb.endpoint import connect
+from chalicelib.dynamodb.transport import CALL_SECONDS
+from chalicelib.query.controls import parse
+from chalicelib.query.planner import Question, plan_items
 from chalicelib.settings import read
-from chalicelib.transport import CALL_SECONDS
 from tests.conftest import Get, Load, put
 
 WIDE = "wide"

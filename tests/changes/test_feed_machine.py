@@ -1,0 +1,229 @@
+"""What must hold of the feed whatever Lambda does, against the embedded DynamoDB: invocations that stop before any of
+their calls, go on at any later time, die, are refused, or lose the answer."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from chalicelib.changes import writer
+from chalicelib.changes.records import changes_of
+from chalicelib.changes.writer import Feed
+from chalicelib.dynamodb.client import Cost, DynamoDB
+from chalicelib.dynamodb.endpoint import connect
+from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
+from chalicelib.settings import Settings, read
+from local import sample
+from tests.changes.test_records import record
+
+COUNTER = itertools.count()
+SHARDS, FUNCTIONS, ITEMS = 3, 4, 2
+# What DynamoDB answers where others are in the way.
+CONFLICT = DynamoDBError("TransactionCanceledException", "", 400, ("TransactionConflict",))
+SLOW = DynamoDBError("ProvisionedThroughputExceededException", "", 400)
+
+
+# How many of an invocation's calls come about, and what becomes of it then. One that is given up may go on all the
+# same, while Lambda delivers its batch again.
+ALL = 1000
+CALLS = st.sampled_from([0, 1, 2, 4, 8, ALL, ALL])
+FATES = st.sampled_from(["pause", "pause", "give up", "give up", "refuse", "lose", "kill"])
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Invocation(threading.Thread):
+    """An append in a thread that waits before each call of DynamoDB's until it is told what becomes of it."""
+
+    def __init__(self, function: Function, batch: list[dict[str, Any]], start: int) -> None:
+        super().__init__(daemon=True)
+        self.function, self.batch, self.end = function, batch, start + len(batch)
+        self.verdicts: queue.Queue[str] = queue.Queue()
+        self.stops: queue.Queue[None] = queue.Queue()
+        self.outcome: BaseException | None = None
+        function.busy = self
+        self.start()
+        self.stops.get(timeout=60)
+
+    def run(self) -> None:
+        try:
+            settings = self.function.settings
+            self.function.feed.append(changes_of({"Records": self.batch}, settings))
+        except BaseException as error:
+            self.outcome = error
+        self.ended = True
+        self.stops.put(None)
+
+    ended = False
+
+    def go(self, verdict: str) -> None:
+        self.verdicts.put(verdict)
+        self.stops.get(timeout=60)
+
+    def call(self, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
+        self.stops.put(None)
+        verdict = self.verdicts.get(timeout=60)
+        if verdict == "kill":
+            raise Killed
+        if verdict == "refuse":
+            raise CONFLICT if operation == "TransactWriteItems" else SLOW
+        answer = DynamoDB.call(self.function, operation, **request)
+        if verdict == "lose":
+            raise DynamoDBError(UNREACHABLE, "here")
+        return answer
+
+
+class Function(DynamoDB):
+    """A Lambda function's process: what its feed remembers lives as long as it does."""
+
+    client: Any = None
+
+    def __init__(self, settings: Settings, clock: Any) -> None:
+        super().__init__(Function.client)
+        self.settings = settings
+        self.feed = Feed(settings, self, clock, sleep=lambda _: None)
+        self.busy: Invocation | None = None
+
+    def call(self, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
+        assert self.busy
+        return self.busy.call(operation, **request)
+
+
+@dataclass
+class Shard:
+    records: list[dict[str, Any]]
+    done: int = 0
+    current: Invocation | None = None
+
+
+class Deliveries(RuleBasedStateMachine):
+    @initialize(skews=st.lists(st.sampled_from([-25, 0, 25]), min_size=FUNCTIONS, max_size=FUNCTIONS))
+    def begin(self, skews: list[int]) -> None:
+        self.settings = read({"TABLE_NAME": f"machine-{next(COUNTER)}", "FEED_TABLE": "machine-feed"})
+        self.now = 1_800_000_000.25
+        self.skews = skews
+        self.functions = [self.function(number) for number in range(FUNCTIONS)]
+        self.shards = [Shard([]) for _ in range(SHARDS)]
+        self.invocations: list[Invocation] = []
+        self.read = Feed(self.settings, DynamoDB(Function.client), lambda: self.now)
+        self.seen: list[dict[str, Any]] = []
+        self.position = 0
+        self.versions = itertools.count()
+        for number in range(SHARDS):
+            self.write(number)
+
+    def function(self, number: int) -> Function:
+        return Function(self.settings, lambda: self.now + self.skews[number])
+
+    def write(self, number: int) -> None:
+        """A handful of changes to a shard's items: an item is in one shard only, and its changes are in order there."""
+        shard = self.shards[number]
+        for _ in range(6):
+            version = next(self.versions)
+            key = f"{number}-{version % ITEMS}"
+            new = {"version": {"N": str(version)}}
+            shard.records.append(record(key, self.settings.table_name, int(self.now), new=new))
+
+    @rule(
+        number=st.integers(0, SHARDS - 1),
+        length=st.integers(1, 7),
+        function=st.integers(0, FUNCTIONS - 1),
+        calls=CALLS,
+        fate=FATES,
+        seconds=st.sampled_from([0.4, 10, 10, 40, 70, 3600]),
+    )
+    def deliver(self, number: int, length: int, function: int, calls: int, fate: str, seconds: float) -> None:
+        """The next batch of a shard, or the same once more if the one under way is given up, cut as it comes."""
+        self.now += seconds
+        shard, process = self.shards[number], self.functions[function]
+        if process.busy:
+            self.go_on(process.busy, ALL, "pause")
+            process = self.functions[function]
+        if shard.done == len(shard.records):
+            self.write(number)
+        batch = shard.records[shard.done : shard.done + length]
+        shard.current = Invocation(process, batch, shard.done)
+        self.invocations.append(shard.current)
+        self.go_on(shard.current, calls, fate)
+
+    @precondition(lambda self: self.invocations)
+    @rule(which=st.integers(0, FUNCTIONS - 1), calls=CALLS, fate=FATES)
+    def later(self, which: int, calls: int, fate: str) -> None:
+        self.go_on(self.invocations[which % len(self.invocations)], calls, fate)
+
+    def go_on(self, invocation: Invocation, calls: int, fate: str) -> None:
+        """`invocation` for so many `calls` of DynamoDB's, and then its `fate`."""
+        if fate == "give up":
+            for shard in self.shards:
+                if shard.current is invocation:
+                    shard.current = None
+        for verdict in [*["go"] * calls, *([fate] if fate in ("refuse", "lose", "kill") else [])]:
+            if not invocation.ended:
+                invocation.go(verdict)
+        self.reap()
+
+    def reap(self) -> None:
+        for invocation in [one for one in self.invocations if one.ended]:
+            self.invocations.remove(invocation)
+            invocation.join()
+            number = self.functions.index(invocation.function)
+            invocation.function.busy = None
+            if isinstance(invocation.outcome, Killed):
+                self.functions[number] = self.function(number)
+            elif invocation.outcome is None:
+                for shard in self.shards:
+                    if shard.current is invocation:
+                        shard.done = invocation.end
+            else:
+                assert isinstance(invocation.outcome, DynamoDBError | writer.Contended), invocation.outcome
+
+    @rule(limit=st.integers(1, 12))
+    def follow(self, limit: int) -> None:
+        head, _ = self.read.head()
+        changes, _ = self.read.read(self.position, limit, head)
+        assert len(changes.changes) <= limit
+        assert changes.following > self.position or changes.following == head.position
+        self.seen += changes.changes
+        self.position = changes.following
+
+    def teardown(self) -> None:
+        if not hasattr(self, "shards"):
+            return
+        for invocation in self.invocations:
+            invocation.go("kill")
+        self.reap()
+        for number, shard in enumerate(self.shards):
+            while shard.done < len(shard.records):
+                before = shard.done
+                self.deliver(number, 5, number, ALL, "pause", 1)
+                assert shard.done > before
+        while self.position < self.read.head()[0].position:
+            self.follow(3)
+        written = sum(len(shard.records) for shard in self.shards)
+        assert [change["position"] for change in self.seen] == list(range(1, written + 1))
+        assert len({change["id"] for change in self.seen}) == written
+        for number, shard in enumerate(self.shards):
+            mine = [change["id"] for change in self.seen if change["key"]["idx"]["S"].startswith(f"{number}-")]
+            assert mine == [one["eventID"] for one in shard.records]
+        everything, _ = self.read.read(0, written + 1, self.read.head()[0])
+        assert everything.changes == self.seen
+
+
+def test_each_change_is_in_the_feed_once_and_in_order(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    dynamodb.create_table(**sample.feed_table("machine-feed"))
+    monkeypatch.setattr(writer, "ENTRY_CHANGES", 3)
+    monkeypatch.setattr(writer, "PART_BYTES", 100)
+    monkeypatch.setattr(writer, "REMEMBERED", 6)
+    Function.client = connect(os.environ)
+    run_state_machine_as_test(Deliveries, settings=settings(max_examples=50, stateful_step_count=40))

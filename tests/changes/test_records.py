@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from chalicelib.changes.records import changes_of
+from chalicelib.settings import Settings, read
+
+COUNTER = itertools.count(1)
+ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-11-23T00:00:00.000"
+
+
+def settings(table: str = "study_test", **environ: str) -> Settings:
+    return read({"TABLE_NAME": table, "FEED_TABLE": "feed", **environ})
+
+
+def record(
+    key: str = "a", table: str = "study_test", created: float = 1_800_000_000, op: str = "MODIFY", **images: Any
+) -> dict[str, Any]:
+    """A record as Lambda hands it on. `images`: new and old, without their key."""
+    keys = {"idx": {"S": key}}
+    stream: dict[str, Any] = {
+        "ApproximateCreationDateTime": created,
+        "Keys": keys,
+        "SequenceNumber": "1",
+        "SizeBytes": 1,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    for name, image in (("new", "NewImage"), ("old", "OldImage")):
+        if name in images:
+            stream[image] = {**keys, **images[name]}
+    return {
+        "eventID": f"{next(COUNTER):032x}",
+        "eventName": op,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": stream,
+        "eventSourceARN": ARN.format(table),
+    }
+
+
+def test_a_record_becomes_a_change_with_its_images() -> None:
+    modified = record(new={"mag": {"N": "5"}}, old={"mag": {"N": "4"}})
+    (change,) = changes_of({"Records": [modified]}, settings())
+    assert (change.id, change.created) == (modified["eventID"], 1_800_000_000)
+    assert json.loads(change.body) == {
+        "op": "modify",
+        "key": {"idx": {"S": "a"}},
+        "new": {"idx": {"S": "a"}, "mag": {"N": "5"}},
+        "old": {"idx": {"S": "a"}, "mag": {"N": "4"}},
+    }
+
+
+def test_a_stream_of_keys_only_gives_changes_without_images() -> None:
+    changes = changes_of({"Records": [record(op="INSERT"), record(op="REMOVE")]}, settings())
+    assert [json.loads(change.body) for change in changes] == [
+        {"op": "insert", "key": {"idx": {"S": "a"}}},
+        {"op": "remove", "key": {"idx": {"S": "a"}}},
+    ]
+
+
+def test_an_item_that_its_time_to_live_removed_is_removed() -> None:
+    expired = record(op="REMOVE", old={"mag": {"N": "5"}})
+    expired["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    (change,) = changes_of({"Records": [expired]}, settings())
+    assert json.loads(change.body)["op"] == "remove"
+    assert json.loads(change.body)["old"]["mag"] == {"N": "5"}
+
+
+def test_what_is_not_published_is_not_in_a_change() -> None:
+    modified = record(new={"mag": {"N": "5"}, "secret": {"S": "x"}}, old={"secret": {"S": "y"}})
+    (change,) = changes_of({"Records": [modified]}, settings(ATTRIBUTES="mag,place"))
+    assert json.loads(change.body)["new"] == {"idx": {"S": "a"}, "mag": {"N": "5"}}
+    assert json.loads(change.body)["old"] == {"idx": {"S": "a"}}
+    assert b"secret" not in change.body
+
+
+def test_a_record_of_another_table_is_refused_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "tablecast"):
+        assert changes_of({"Records": [record(table="orders")] * 3}, settings()) == []
+    assert caplog.messages == ["left out: 3 changes of table 'orders', and this is the feed of 'study_test'"]
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": None}])
+def test_an_empty_event_has_no_changes(event: dict[str, Any]) -> None:
+    assert changes_of(event, settings()) == []
+
+
+def without(name: str) -> dict[str, Any]:
+    lacking = record()
+    del (lacking if name in lacking else lacking["dynamodb"])[name]
+    return lacking
+
+
+def with_stream(**changed: Any) -> dict[str, Any]:
+    odd = record()
+    odd["dynamodb"] |= changed
+    return odd
+
+
+ODD: list[Any] = [
+    None,
+    "text",
+    {},
+    *map(without, ("eventID", "eventName", "dynamodb", "eventSourceARN", "Keys", "ApproximateCreationDateTime")),
+    {**record(), "eventSourceARN": "nonsense"},
+    {**record(), "eventName": "TRUNCATE"},
+    {**record(), "eventID": 5},
+    {**record(), "eventID": ""},
+    {**record(), "eventID": "x" * 1000},
+    {**record(), "eventID": "\ud800"},
+    with_stream(ApproximateCreationDateTime="soon"),
+    with_stream(ApproximateCreationDateTime=-1),
+    with_stream(ApproximateCreationDateTime=1e15),
+    with_stream(ApproximateCreationDateTime=float("nan")),
+    with_stream(Keys="a"),
+    with_stream(NewImage=["a"]),
+    with_stream(NewImage={"idx": "untyped"}),
+    with_stream(NewImage={"n": {"N": 5}}),
+    with_stream(NewImage={"s": {"S": "\ud800"}}),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_what_is_no_record_is_told_once_and_the_rest_goes_on(odd: Any, caplog: pytest.LogCaptureFixture) -> None:
+    before, after = record(), record()
+    with caplog.at_level(logging.ERROR, "tablecast"):
+        changes = changes_of({"Records": [before, odd, after]}, settings())
+    assert [change.id for change in changes] == [before["eventID"], after["eventID"]]
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("left out: not a record of a DynamoDB stream")

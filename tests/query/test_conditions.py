@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chalicelib.dynamodb.schema import read
+from chalicelib.problems import Problem
+from chalicelib.query.conditions import (
+    OPERATORS,
+    Condition,
+    Placeholders,
+    fold,
+    key_value,
+    parse,
+    parse_path,
+    split_name,
+)
+from local import sample
+
+SCHEMA = read(sample.TABLE)
+BINARY = read(
+    {
+        "TableName": "binary",
+        "KeySchema": [{"AttributeName": "b", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "b", "AttributeType": "B"},
+            {"AttributeName": "s", "AttributeType": "S"},
+        ],
+    }
+)
+
+
+def condition(parameter: str, text: str) -> Condition:
+    return parse(parameter, text, SCHEMA, None)
+
+
+def expression(parameter: str, text: str) -> tuple[str, dict[str, str], list[object]]:
+    placeholders = Placeholders()
+    written = placeholders.condition(condition(parameter, text))
+    return written, placeholders.names, [next(iter(value.items())) for value in placeholders.values.values()]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a", ("a",)),
+        ("a.b", ("a", "b")),
+        ("a[0]", ("a", 0)),
+        ("a[0][12].b", ("a", 0, 12, "b")),
+        (r"a\.b", ("a.b",)),
+        (r"a\\.b", ("a\\", "b")),
+        (r"a\[0]", ("a[0]",)),
+        ("a[x]", ("a[x]",)),
+        ("a[0]b", ("a[0]b",)),
+        ("서울.b c", ("서울", "b c")),
+        ("a\n", ("a\n",)),
+    ],
+)
+def test_a_path_reaches_into_maps_and_lists(text: str, path: tuple[str | int, ...]) -> None:
+    assert parse_path(text) == path
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "[0]", "a\\", "a[" + "9" * 5000 + "]"])
+def test_what_is_no_path_is_told_what_a_path_is(text: str) -> None:
+    with pytest.raises(Problem, match="is no path to an attribute: names are joined by dots"):
+        parse_path(text)
+
+
+def test_a_path_deeper_than_a_document_is_refused() -> None:
+    with pytest.raises(Problem, match="33 steps is too deep"):
+        parse_path(".".join("a" * 33))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "path", "operator"),
+    [
+        ("mag", "mag", "eq"),
+        ("mag__gte", "mag", "gte"),
+        ("mag__more", "mag__more", "eq"),
+        ("mag__gte__eq", "mag__gte", "eq"),
+        ("_id__eq", "_id", "eq"),
+        ("__gte", "__gte", "eq"),
+    ],
+)
+def test_a_suffix_that_is_no_operator_is_part_of_the_name(parameter: str, path: str, operator: str) -> None:
+    assert split_name(parameter) == (path, OPERATORS[operator])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text", "written", "values"),
+    [
+        ("place", "x", "#n0 = :v0", [("S", "x")]),
+        ("place", "5", "#n0 IN (:v0,:v1)", [("S", "5"), ("N", "5")]),
+        ("place", '"5"', "#n0 = :v0", [("S", "5")]),
+        ("place", "true", "#n0 IN (:v0,:v1)", [("S", "true"), ("BOOL", True)]),
+        ("place", "null", "#n0 IN (:v0,:v1)", [("S", "null"), ("NULL", True)]),
+        ("place", '"half', "#n0 = :v0", [("S", '"half')]),
+        ("place", "1" * 39, "#n0 = :v0", [("S", "1" * 39)]),
+        ("place__not", "x", "NOT (#n0 = :v0)", [("S", "x")]),
+        ("place__not", "5", "NOT (#n0 IN (:v0,:v1))", [("S", "5"), ("N", "5")]),
+        ("mag__gte", "5.0", "#n0 >= :v0", [("N", "5")]),
+        ("gap__lt", "5", "(#n0 < :v0 OR #n0 < :v1)", [("S", "5"), ("N", "5")]),
+        ("gap__gt", "true", "#n0 > :v0", [("S", "true")]),
+        ("mag__between", "1,2", "#n0 BETWEEN :v0 AND :v1", [("N", "1"), ("N", "2")]),
+        ("gap__between", "5,10", "#n0 BETWEEN :v0 AND :v1", [("N", "5"), ("N", "10")]),
+        ("place__startswith", "5", "begins_with(#n0, :v0)", [("S", "5")]),
+        ("types__contains", "dyfi", "contains(#n0, :v0)", [("S", "dyfi")]),
+        ("alert__in", "red,green", "#n0 IN (:v0,:v1)", [("S", "red"), ("S", "green")]),
+        ("place__in", '["a,b", 5, null]', "#n0 IN (:v0,:v1,:v2,:v3,:v4)",
+         [("S", "a,b"), ("S", "5"), ("N", "5"), ("S", "null"), ("NULL", True)]),
+        ("alert__exists", "true", "attribute_exists(#n0)", []),
+        ("alert__exists", "false", "NOT (attribute_exists(#n0))", []),
+    ],
+)  # fmt: skip
+def test_a_condition_is_an_expression_of_placeholders(
+    parameter: str, text: str, written: str, values: list[object]
+) -> None:
+    assert expression(parameter, text)[::2] == (written, values)
+
+
+def test_a_path_is_an_expression_of_placeholders() -> None:
+    written, names, _ = expression("geometry.coordinates[2]__gt", '"x"')
+    assert written == "#n0.#n1[2] > :v0"
+    assert names == {"#n0": "geometry", "#n1": "coordinates"}
+
+
+def test_an_in_of_more_than_dynamodb_takes_is_several() -> None:
+    written, _, values = expression("alert__in", ",".join(f"a{number}" for number in range(250)))
+    assert written.count(" IN ") == 3
+    assert written.startswith("(#n0 IN (")
+    assert len(values) == 250
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text", "detail"),
+    [
+        ("mag", "big", "mag is a number, and 'big' is not a number."),
+        ("mag", "1" * 39, "is a number of 39 digits; DynamoDB keeps 38."),
+        ("mag", "1e200", "is a number outside 1E-130 to 9.99E+125."),
+        ("mag__startswith", "5", "mag is a number, which startswith is not for: use one of eq, not, gt"),
+        ("mag__contains", "5", "mag is a number, which contains is not for"),
+        ("idx", "", "idx is a key, and a key is never empty: give it a value, or leave idx out."),
+        ("idx__startswith", '""', "idx is a key, and a key is never empty"),
+        ("idx", "x" * 2049, "idx is a key of at most 2048 bytes: this value has 2049."),
+        ("idx", "서" * 683, "idx is a key of at most 2048 bytes: this value has 2049."),
+        ("mag__between", "1", "mag__between=1 has 1 values: between takes two, as low,high"),
+        ("mag__between", "1,2,3", "has 3 values"),
+        ("mag__between", "2,1", "mag__between=2,1 holds nothing: the lower end comes first"),
+        ("place__between", "b,a", "the lower end comes first"),
+        ("place__in", "[]", "names no value: give a comma list or a JSON array of at least one."),
+        ("place__in", "[[1]]", "holds an array or an object"),
+        ("place__exists", "yes", "place__exists=yes takes true or false."),
+        ("place", '"\\ud800"', "half of a surrogate pair"),
+        ("place__in", '["\\ud800"]', "half of a surrogate pair"),
+        ("place__exists", "x" * 500, "place__exists=" + "x" * 77 + "... takes true or false."),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_what_would_be_right(parameter: str, text: str, detail: str) -> None:
+    with pytest.raises(Problem) as error:
+        condition(parameter, text)
+    assert error.value.status == 400
+    assert detail in error.value.detail
+
+
+def test_binary_keys_are_base64() -> None:
+    assert parse("b", "AAEC", BINARY, None).alternatives == ((("B", "AAEC"),),)
+    with pytest.raises(Problem, match="b is binary, and 'not base64!' is not base64"):
+        parse("b", "not base64!", BINARY, None)
+    with pytest.raises(Problem, match="at most 2048 bytes: this value has 2049"):
+        parse("b", "AAAA" * 683, BINARY, None)
+    with pytest.raises(Problem, match="b is a binary, which contains is not for"):
+        parse("b__contains", "AAEC", BINARY, None)
+    with pytest.raises(Problem, match="s is a key of at most 1024 bytes"):
+        parse("s", "x" * 1025, BINARY, None)
+
+
+def test_a_path_segment_is_the_key_itself() -> None:
+    assert key_value("idx", '"5"', SCHEMA) == ("S", '"5"')
+    assert condition("idx", '"5"').alternatives == ((("S", "5"),),)
+
+
+def test_what_is_not_published_cannot_be_filtered_on() -> None:
+    assert parse("idx", "x", SCHEMA, frozenset({"mag"})).attribute == "idx"
+    with pytest.raises(Problem, match="'place' is not an attribute that this API publishes: it has idx, mag"):
+        parse("place.of", "x", SCHEMA, frozenset({"mag"}))
+
+
+def test_two_ends_fold_where_something_is_between_them() -> None:
+    low, high = condition("mag__gte", "2"), condition("mag__lt", "10")
+    both = fold(low, high)
+    assert both is not None
+    assert both.alternatives == ((("N", "2"), ("N", "10")),)
+    assert str(both) == "mag__gte=2 and mag__lt=10"
+    assert fold(condition("mag__gte", "10"), condition("mag__lte", "2")) is None
+
+
+def test_operators_have_words_of_their_own() -> None:
+    words = [operator.words for operator in OPERATORS.values()]
+    assert len(set(words)) == len(words)
+    assert json.dumps(list(OPERATORS)) == (
+        '["eq", "not", "gt", "gte", "lt", "lte", "between", "startswith", "contains", "in", "exists"]'
+    )
