@@ -1,25 +1,34 @@
-"""Tablecast: one DynamoDB table as a live, read-only JSON API. The way of a request goes on in chalicelib/api.py, that
-of a change in chalicelib/feed.py."""
+"""Tablecast: one DynamoDB table as a live, read-only JSON API.
 
+A request continues in chalicelib/web/api.py, a change of the table in chalicelib/changes/writer.py.
+"""
+
+from __future__ import annotations
+
+import functools
 import gc
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, Response
 from chalice.app import DynamoDBEvent
 
 from chalicelib import settings
-from chalicelib.changes.records import changes_of
 from chalicelib.dynamodb.client import DynamoDB
 from chalicelib.dynamodb.endpoint import connect
-from chalicelib.web.api import Api, chalice_error, cors
+from chalicelib.web.api import Api
+from chalicelib.web.responses import chalice_error, cors
+
+if TYPE_CHECKING:
+    from chalicelib.changes.writer import FeedWriter
 
 SETTINGS = settings.load()
-API = Api(SETTINGS, DynamoDB(connect(settings.environment())))
+DYNAMODB = DynamoDB(connect(settings.environment()))
+API = Api(SETTINGS, DYNAMODB)
 CORS = cors(SETTINGS)
 
 app = Chalice(app_name="tablecast")
-# All answers are text: Chalice need not look for those that are not.
+# All answers are text: Chalice need not look for binary ones.
 app.api.binary_types = []
 
 
@@ -58,14 +67,19 @@ def openapi() -> Response:
     return API.openapi(app.current_request)
 
 
-if API.feed and SETTINGS.stream_arn:
-    FEED = API.feed
+@functools.cache
+def feed_writer() -> FeedWriter:
+    from chalicelib.changes.writer import FeedWriter  # The function that answers requests never files a change.
 
-    # LATEST can miss what is written while the event source is being made; what comes twice, the feed knows.
+    return FeedWriter(SETTINGS, DYNAMODB)
+
+
+if SETTINGS.feed_table and SETTINGS.stream_arn:
+    # LATEST can miss changes made while the event source is being created; the feed files no change twice.
     @app.on_dynamodb_record(SETTINGS.stream_arn, batch_size=1000, starting_position="TRIM_HORIZON")
     def on_change(event: DynamoDBEvent) -> None:
-        FEED.append(changes_of(event.to_dict(), SETTINGS))
+        feed_writer().append(event.to_dict())
 
 
-# What is here by now stays as long as the function does: the collector need not go through it for every page.
+# These objects live as long as the function: the collector need not visit them for every page.
 gc.freeze()

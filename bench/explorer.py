@@ -16,7 +16,7 @@ import click
 import orjson
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from chalicelib.dynamodb.items import READERS
+from chalicelib.dynamodb.items import ITEM_FORMATS
 from local import chromium, emulator, sample
 
 ROWS = 10_000
@@ -54,7 +54,7 @@ def local(*options: str) -> Iterator[str]:
 
 def quakes(count: int) -> Iterator[bytes]:
     """`count` items of the sample's kind, as lines of JSON."""
-    there = [READERS["number"](item) for item in sample.items()]
+    there = [ITEM_FORMATS["number"](item) for item in sample.items()]
     for number in range(count):
         quake = there[number % len(there)]
         yield orjson.dumps({**quake, "idx": f"{quake['idx']}-{number}"}) + b"\n"

@@ -6,16 +6,15 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 STREAM_ARN = re.compile(r"arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\d{12}:table/[A-Za-z0-9_.-]+/stream/[^\s/]+")
 ORIGIN = re.compile(r"\*|https?://[^\s,/]+")
+MAX_NUMBER = 999_999_999
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the owner of the table has decided. Each field is the variable of its name in capitals."""
 
     table_name: str
@@ -33,82 +32,114 @@ class Settings:
 
 
 class SettingError(ValueError):
-    """One line that names the setting, its value and what it takes."""
+    """One line: the setting, its value, and what to write instead."""
 
 
-def _origin(value: str) -> str:
-    if not ORIGIN.fullmatch(value):
-        raise ValueError("* or one origin, such as https://example.org")
-    return value
+def _matching(pattern: re.Pattern[str], takes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(takes)
+        return text
+
+    return parse
 
 
-def _table_name(value: str) -> str:
-    if not TABLE_NAME.fullmatch(value):
-        raise ValueError("a table's name: 3 to 255 letters, digits, _, - and .")
-    return value
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers. Its ValueError says what it takes."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
 
 
-def _stream_arn(value: str) -> str:
-    if not STREAM_ARN.fullmatch(value):
-        raise ValueError("the ARN of the table's stream: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL")
-    return value
+def one_of(values: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Return a parser of the keys of `values`. Its ValueError says what it takes."""
+
+    def parse(text: str) -> Any:
+        if text not in values:
+            raise ValueError(" or ".join(values))
+        return values[text]
+
+    return parse
 
 
-def _whole_number(least: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value) >= least):
-            raise ValueError(f"a whole number of at least {least}")
-        return int(value)
-
-    return read
-
-
-def _names(value: str) -> frozenset[str]:
-    names = frozenset(name for part in value.split(",") if (name := part.strip()))
+def _names(text: str) -> frozenset[str]:
+    names = frozenset(name for part in text.split(",") if (name := part.strip()))
     if not names:
-        raise ValueError("a comma list of names, or is left out")
+        raise ValueError("a comma list of names, or remove it")
     return names
 
 
-def _one_of(words: Mapping[str, Any]) -> Callable[[str], Any]:
-    def read(value: str) -> Any:
-        if value not in words:
-            raise ValueError(" or ".join(words))
-        return words[value]
+class Setting(NamedTuple):
+    """One variable. `parse` raises a ValueError that says what it takes. `default`: REQUIRED if there is none."""
 
-    return read
+    parse: Callable[[str], Any]
+    default: Any
+    description: str
 
 
-_REQUIRED = object()
+REQUIRED = object()
 
-# setting -> (what reads its text, the value where it is not set)
-SETTINGS: dict[str, tuple[Callable[[str], Any], Any]] = {
-    "TABLE_NAME": (_table_name, _REQUIRED),
-    "FEED_TABLE": (_table_name, None),
-    "STREAM_ARN": (_stream_arn, None),
-    "ALLOW_ORIGIN": (_origin, "*"),
-    "ATTRIBUTES": (_names, None),
-    "NUMBERS": (_one_of({"string": "string", "number": "number"}), "string"),
-    "MAX_LIMIT": (_whole_number(1), 1000),
-    "SCAN": (_one_of({"allow": True, "deny": False}), True),
-    "CONSISTENT_READS": (_one_of({"true": True, "false": False}), True),
-    "DENSE_INDEXES": (_names, frozenset()),
-    "FRESHNESS_SECONDS": (_whole_number(0), 1),
-    "MAX_STALE_SECONDS": (_whole_number(1), 60),
+_TABLE = _matching(TABLE_NAME, "a table's name, 3 to 255 of A-Z a-z 0-9 . _ -")
+
+SETTINGS = {
+    "TABLE_NAME": Setting(_TABLE, REQUIRED, "the table to publish"),
+    "FEED_TABLE": Setting(_TABLE, None, "the table of the change feed: turns on ETags and /changes"),
+    "STREAM_ARN": Setting(
+        _matching(STREAM_ARN, "the ARN of the table's stream: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL"),
+        None,
+        "the stream of the published table, for the handler that fills the feed",
+    ),
+    "ALLOW_ORIGIN": Setting(
+        _matching(ORIGIN, "* or one origin, such as https://example.org"), "*", "the origin whose pages may read"
+    ),
+    "ATTRIBUTES": Setting(
+        _names,
+        None,
+        "attributes to publish, comma-separated. Keys are always published; all others are hidden everywhere",
+    ),
+    "NUMBERS": Setting(
+        one_of({"string": "string", "number": "number"}),
+        "string",
+        "numbers in answers: string, exact in every client, or number, the same digits as a JSON number",
+    ),
+    "MAX_LIMIT": Setting(whole_number(1, MAX_NUMBER), 1000, "the most items in one answer"),
+    "SCAN": Setting(
+        one_of({"allow": True, "deny": False}),
+        True,
+        "deny: a request that no key or index can answer is a 400 that names what can be queried",
+    ),
+    "CONSISTENT_READS": Setting(
+        one_of({"true": True, "false": False}), True, "whether reads of the table and its local indexes are consistent"
+    ),
+    "DENSE_INDEXES": Setting(
+        _names,
+        frozenset(),
+        "indexes you declare complete, comma-separated, or *: every item has their sort key",
+    ),
+    "FRESHNESS_SECONDS": Setting(
+        whole_number(0, MAX_NUMBER), 1, "how long a warm function trusts the feed's head; 0 reads it for each request"
+    ),
+    "MAX_STALE_SECONDS": Setting(
+        whole_number(1, MAX_NUMBER), 60, "the greatest age of an answer, even if the stream has stopped"
+    ),
 }
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """The settings that `environ` holds. SettingError: one is missing, or is not what it takes."""
+    """Return the settings in `environ`. Raise SettingError if one is missing or wrong, or if two contradict."""
     values = {}
-    for name, (parse, default) in SETTINGS.items():
+    for name, setting in SETTINGS.items():
         text = environ.get(name)
-        if text is None and default is _REQUIRED:
-            raise SettingError(f"{name} is not set: set it for this stage in .chalice/config.json")
+        if text is None and setting.default is REQUIRED:
+            raise SettingError(f"{name} is not set. Set it for this stage in .chalice/config.json.")
         try:
-            values[name.lower()] = default if text is None else parse(text.strip())
+            values[name.lower()] = setting.default if text is None else setting.parse(text.strip())
         except ValueError as takes:
-            raise SettingError(f"{name} is {text!r}: it takes {takes}") from None
+            raise SettingError(f"{name} is {text!r}. Use {takes}.") from None
     settings = Settings(**values)
     if problem := _contradiction(settings):
         raise SettingError(problem)
@@ -116,26 +147,25 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 def _contradiction(settings: Settings) -> str | None:
-    """What two settings cannot both say."""
     if settings.feed_table == settings.table_name:
-        return f"FEED_TABLE is {settings.feed_table!r}, the table to publish: the feed takes a table of its own"
+        return f"FEED_TABLE is {settings.feed_table!r}, the published table. Use another table for the feed."
     if settings.stream_arn and not settings.feed_table:
-        return "STREAM_ARN is set and FEED_TABLE is not: set the table that the stream's changes are to be kept in"
+        return "STREAM_ARN is set and FEED_TABLE is not. Set FEED_TABLE to the table that keeps the changes."
     if settings.stream_arn and f":table/{settings.table_name}/" not in settings.stream_arn:
-        return f"STREAM_ARN is {settings.stream_arn!r}: it takes the stream of TABLE_NAME, {settings.table_name!r}"
+        return f"STREAM_ARN is {settings.stream_arn!r}. Use the stream of TABLE_NAME, {settings.table_name!r}."
     return None
 
 
 def environment() -> Mapping[str, str]:
-    """All of this process's variables, for what is no setting of ours: AWS's own."""
+    """Return all variables of this process, for AWS's own settings."""
     return os.environ
 
 
 def load() -> Settings:
-    """This process's settings; ends it with one line on stderr where they are wrong."""
+    """Return the settings of this process, or end it with one line on stderr if they are wrong."""
     try:
         return read(os.environ)
     except SettingError as error:
-        # Printed here: `chalice local` imports the app in a thread, where SystemExit's own words are lost.
+        # Printed here: `chalice local` imports the app in a thread, where the text of SystemExit is lost.
         print(f"tablecast: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.web.api import MAX_BODY_BYTES
+from chalicelib.web.formats import MAX_BODY_BYTES
 from local import emulator, sample
 from local.writes import put
 from scripts import setup
@@ -276,7 +276,7 @@ def test_the_handler_files_a_batch_or_fails_for_lambda_to_send_it_again(
         dynamodb.create_table(**sample.feed_table(feed))
         assert [runtime.invoke(batch)[0] for _ in range(2)] == ["response", "response"]
     with started(unpacked, "app.app", **settings) as runtime:
-        told = json.loads(answered(runtime, event("/changes", since="0"))["body"])
+        told = json.loads(answered(runtime, event("/changes", _since="0"))["body"])
         assert [change["new"] for change in told["changes"]] == [{"idx": KOREAN, "text": KOREAN}]
 
 

@@ -22,7 +22,8 @@ from chalicelib.dynamodb.items import number
 from chalicelib.problems import Problem
 from chalicelib.query.conditions import parse_path
 from chalicelib.query.controls import parse
-from chalicelib.query.planner import Question, plan_items
+from chalicelib.query.planner import plan_items
+from chalicelib.query.plans import ReadRequest
 from chalicelib.settings import read
 from chalicelib.web.api import Api
 from tests import brute
@@ -79,7 +80,7 @@ def kinds(world: brute.World, ask: brute.Ask, explained: dict[str, Any]) -> set[
         "Scan": operation == "Scan",
         f"{operation} {index.kind if index else 'table'}": True,
         f"forced {operation}": ask.index is not None,
-        "in code": explained["in_code"],
+        "in code": explained["residual"],
         "pushed": " AND " in key_condition,
         "between": "BETWEEN" in key_condition,
         "sparse": "DENSE_INDEXES" in str(explained["reasons"]),
@@ -144,7 +145,7 @@ def test_no_query_filters_on_its_own_key(data: st.DataObject) -> None:
     for name, value in data.draw(brute.asks(world)).query():
         query.setdefault(name, []).append(value)
     try:
-        plan = plan_items(Question(own, parse(query, own, environ), environ))
+        plan = plan_items(ReadRequest(own, parse(query, own, environ), environ))
     except Problem:
         return
     names = plan.request.get("ExpressionAttributeNames", {})
@@ -153,8 +154,8 @@ def test_no_query_filters_on_its_own_key(data: st.DataObject) -> None:
         return {names[name] for name in re.findall(r"#n\d+", expression)}
 
     if plan.operation == "Query":
-        assert not named(plan.request.get("FilterExpression", "")) & set(plan.index.keys)
-        assert named(plan.request["KeyConditionExpression"]) <= set(plan.index.keys)
+        assert not named(plan.request.get("FilterExpression", "")) & set(plan.source.keys)
+        assert named(plan.request["KeyConditionExpression"]) <= set(plan.source.keys)
         partition, *sort = plan.request["KeyConditionExpression"].split(" AND ", 1)
         assert partition == "#n0 = :v0"
         assert not sort or re.fullmatch(SORT_KEY_CONDITION, sort[0])

@@ -35,30 +35,30 @@ def test_a_feed_takes_a_table_of_its_own_and_the_stream_of_the_other() -> None:
 
 
 WRONG = [
-    ({}, "TABLE_NAME is not set: set it for this stage in .chalice/config.json"),
-    ({"TABLE_NAME": ""}, "TABLE_NAME is '': it takes a table's name"),
-    ({"TABLE_NAME": "a b"}, "TABLE_NAME is 'a b': it takes a table's name"),
-    ({"ALLOW_ORIGIN": ""}, "ALLOW_ORIGIN is '': it takes * or one origin, such as https://example.org"),
-    ({"ALLOW_ORIGIN": "https://a.example,https://b.example"}, "it takes * or one origin"),
-    ({"ALLOW_ORIGIN": "https://a.example/"}, "it takes * or one origin"),
-    ({"ATTRIBUTES": ","}, "ATTRIBUTES is ',': it takes a comma list of names, or is left out"),
-    ({"ATTRIBUTES": ""}, "ATTRIBUTES is '': it takes a comma list of names, or is left out"),
-    ({"NUMBERS": "float"}, "NUMBERS is 'float': it takes string or number"),
-    ({"MAX_LIMIT": "0"}, "MAX_LIMIT is '0': it takes a whole number of at least 1"),
-    ({"MAX_LIMIT": "ten"}, "MAX_LIMIT is 'ten': it takes a whole number of at least 1"),
-    ({"SCAN": "no"}, "SCAN is 'no': it takes allow or deny"),
-    ({"MAX_LIMIT": "-1"}, "MAX_LIMIT is '-1': it takes a whole number of at least 1"),
-    ({"FRESHNESS_SECONDS": "0.5"}, "FRESHNESS_SECONDS is '0.5': it takes a whole number of at least 0"),
-    ({"MAX_STALE_SECONDS": "0"}, "MAX_STALE_SECONDS is '0': it takes a whole number of at least 1"),
-    ({"FEED_TABLE": "a b"}, "FEED_TABLE is 'a b': it takes a table's name"),
-    ({"FEED_TABLE": "study_test"}, "FEED_TABLE is 'study_test', the table to publish"),
+    ({}, "TABLE_NAME is not set. Set it for this stage in .chalice/config.json."),
+    ({"TABLE_NAME": ""}, "TABLE_NAME is ''. Use a table's name"),
+    ({"TABLE_NAME": "a b"}, "TABLE_NAME is 'a b'. Use a table's name"),
+    ({"ALLOW_ORIGIN": ""}, "ALLOW_ORIGIN is ''. Use * or one origin, such as https://example.org"),
+    ({"ALLOW_ORIGIN": "https://a.example,https://b.example"}, "Use * or one origin"),
+    ({"ALLOW_ORIGIN": "https://a.example/"}, "Use * or one origin"),
+    ({"ATTRIBUTES": ","}, "ATTRIBUTES is ','. Use a comma list of names, or remove it"),
+    ({"ATTRIBUTES": ""}, "ATTRIBUTES is ''. Use a comma list of names, or remove it"),
+    ({"NUMBERS": "float"}, "NUMBERS is 'float'. Use string or number"),
+    ({"MAX_LIMIT": "0"}, "MAX_LIMIT is '0'. Use a whole number from 1"),
+    ({"MAX_LIMIT": "ten"}, "MAX_LIMIT is 'ten'. Use a whole number from 1"),
+    ({"SCAN": "no"}, "SCAN is 'no'. Use allow or deny"),
+    ({"MAX_LIMIT": "-1"}, "MAX_LIMIT is '-1'. Use a whole number from 1"),
+    ({"FRESHNESS_SECONDS": "0.5"}, "FRESHNESS_SECONDS is '0.5'. Use a whole number from 0"),
+    ({"MAX_STALE_SECONDS": "0"}, "MAX_STALE_SECONDS is '0'. Use a whole number from 1"),
+    ({"FEED_TABLE": "a b"}, "FEED_TABLE is 'a b'. Use a table's name"),
+    ({"FEED_TABLE": "study_test"}, "FEED_TABLE is 'study_test', the published table"),
     ({"STREAM_ARN": STREAM}, "STREAM_ARN is set and FEED_TABLE is not"),
-    ({"STREAM_ARN": "study_test", "FEED_TABLE": "f-1"}, "STREAM_ARN is 'study_test': it takes the ARN of the table's"),
+    ({"STREAM_ARN": "study_test", "FEED_TABLE": "f-1"}, "STREAM_ARN is 'study_test'. Use the ARN of the table's"),
     (
         {"STREAM_ARN": STREAM.replace("study", "other"), "FEED_TABLE": "f-1"},
-        "it takes the stream of TABLE_NAME, 'study_test'",
+        "Use the stream of TABLE_NAME, 'study_test'",
     ),
-    ({"CONSISTENT_READS": "1"}, "CONSISTENT_READS is '1': it takes true or false"),
+    ({"CONSISTENT_READS": "1"}, "CONSISTENT_READS is '1'. Use true or false"),
 ]
 
 
@@ -73,13 +73,13 @@ def test_a_wrong_setting_ends_the_app(load_app: Load, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as ended:
         load_app(SCAN="maybe")
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "tablecast: SCAN is 'maybe': it takes allow or deny\n"
+    assert capsys.readouterr().err == "tablecast: SCAN is 'maybe'. Use allow or deny.\n"
 
 
 def test_a_wrong_setting_ends_the_app_at_import_with_one_line() -> None:
     ended = subprocess.run([sys.executable, "-c", "import app"], env={}, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr == "tablecast: TABLE_NAME is not set: set it for this stage in .chalice/config.json\n"
+    assert ended.stderr == "tablecast: TABLE_NAME is not set. Set it for this stage in .chalice/config.json.\n"
 
 
 def test_the_readme_has_every_setting_and_no_other() -> None:

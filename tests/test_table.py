@@ -15,7 +15,8 @@ from chalicelib.dynamodb.client import DynamoDB
 from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.transport import CALL_SECONDS
 from chalicelib.query.controls import parse
-from chalicelib.query.planner import Question, plan_items
+from chalicelib.query.planner import plan_items
+from chalicelib.query.plans import ReadRequest
 from chalicelib.settings import read
 from tests.conftest import Get, Load, put
 
@@ -92,7 +93,7 @@ def test_an_answer_ends_where_its_budget_does(
 def test_a_function_with_little_time_left_reads_one_page(wide: str, endpoint: str) -> None:
     settings = read({"TABLE_NAME": wide})
     own = table.Table(settings, DynamoDB(connect(os.environ)))
-    plan = plan_items(Question(own.schema(), parse({"p": ["a"], "odd": ["x"]}, own.schema(), settings), settings))
+    plan = plan_items(ReadRequest(own.schema(), parse({"p": ["a"], "odd": ["x"]}, own.schema(), settings), settings))
     assert own.items(plan, None, 10, CALL_SECONDS).pages == 1
     assert own.items(plan, None, 10, 900).pages > 1
 
@@ -150,7 +151,7 @@ def test_an_index_that_is_declared_dense_and_is_not_there_is_logged(
     http = Client(load_app(DENSE_INDEXES="by_net,by_ent").app, stage_name="local").http
     with caplog.at_level(logging.WARNING, "tablecast"):
         assert http.get("/items?net=us").headers["X-Plan"] == "Query index=by_net"
-    assert caplog.messages == ["DENSE_INDEXES names by_ent, which this table does not have"]
+    assert caplog.messages == ["DENSE_INDEXES names unknown indexes: by_ent"]
 
 
 def test_the_retries_of_one_call_fit_into_the_functions_time() -> None:

@@ -1,4 +1,4 @@
-"""botocore's way to DynamoDB: its credentials, regions, endpoints, proxies, signing and retries."""
+"""DynamoDB calls by botocore: with its credentials, regions, endpoints, proxies, signing and retries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _METHODS = {
 }
 _VALUES = {"Key", "ExclusiveStartKey", "ExpressionAttributeValues"}
 
-# botocore's exceptions, the more telling first -> the code of ours
+# botocore's exceptions, the more specific first -> our code
 CODES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.NoCredentialsError, NO_CREDENTIALS),
     (exceptions.PartialCredentialsError, NO_CREDENTIALS),
@@ -37,10 +37,10 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-# botocore has no types: of a class of its own mypy knows nothing.
+# botocore has no type hints.
 class _BodyParser(JSONParser):  # type: ignore[misc]
-    """botocore's parser for errors; for an answer, its body as it came. Its own walk over DynamoDB's recursive shapes
-    costs more than all else in a request together (boto/boto3#2928)."""
+    """Parses errors, and leaves the body of an answer as it is: botocore's walk over DynamoDB's recursive shapes costs
+    more than the rest of a request (boto/boto3#2928)."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         if response["status_code"] >= 300:
@@ -55,7 +55,7 @@ class _BodyParserFactory(ResponseParserFactory):  # type: ignore[misc]
 
 
 def client(service: str = "dynamodb") -> Any:
-    """A client whose answers are {"body": bytes}, with retries that end within CALL_SECONDS."""
+    """Return a client whose answers are {"body": bytes}. Its retries end within CALL_SECONDS."""
     session = botocore.session.get_session()
     session.register_component("response_parser_factory", _BodyParserFactory())
     config = Config(
@@ -63,14 +63,14 @@ def client(service: str = "dynamodb") -> Any:
         read_timeout=transport.READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": transport.ATTEMPTS},
         parameter_validation=False,
-        # botocore's own is put together anew for each request.
+        # botocore builds its own for each request.
         user_agent=f"tablecast botocore/{botocore.__version__}",
     )
     return session.create_client(service, config=config)
 
 
-class Botocore:
-    """The client is made when first needed: at import there may be no region, as in `chalice package`."""
+class BotocoreTransport:
+    """Makes its client at the first call: at import there may be no region, as in `chalice package`."""
 
     def __init__(self) -> None:
         self._client: Any = None
@@ -83,10 +83,10 @@ class Botocore:
                 self._client = self._client or client()
             body: bytes = getattr(self._client, _METHODS[operation])(**sent)["body"]
         except exceptions.ClientError as error:
-            said = error.response
-            code, message = said["Error"].get("Code", ""), said["Error"].get("Message", "")
-            status = said["ResponseMetadata"]["HTTPStatusCode"]
-            raise DynamoDBError(code, message, status, cancellation_codes(said)) from error
+            answer = error.response
+            code, message = answer["Error"].get("Code", ""), answer["Error"].get("Message", "")
+            status = answer["ResponseMetadata"]["HTTPStatusCode"]
+            raise DynamoDBError(code, message, status, cancellation_codes(answer)) from error
         except exceptions.BotoCoreError as error:
             code = next(code for kind, code in CODES if isinstance(error, kind))
             raise DynamoDBError(code, str(error)) from error
@@ -94,5 +94,5 @@ class Botocore:
 
 
 def _with_bytes(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` with binary as the bytes that botocore makes base64 of again."""
+    """Return `values` with binary as bytes: botocore encodes them again."""
     return {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in values.items()}

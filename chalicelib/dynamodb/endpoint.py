@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from chalicelib.dynamodb.signature_v4 import Credentials
-from chalicelib.dynamodb.transport import Endpoint, Signed
+from chalicelib.dynamodb.transport import Endpoint, SignedTransport
 
 # With one of these set, botocore decides where a call goes.
 BOTOCORE_VARIABLES = {
@@ -52,10 +52,10 @@ class Transport(Protocol):
 def connect(environ: Mapping[str, str]) -> Transport:
     endpoint = endpoint_in(environ)
     if endpoint:
-        return Signed(endpoint)
-    from chalicelib.dynamodb.botocore_transport import Botocore
+        return SignedTransport(endpoint)
+    from chalicelib.dynamodb.botocore_transport import BotocoreTransport
 
-    return Botocore()
+    return BotocoreTransport()
 
 
 def endpoint_in(environ: Mapping[str, str]) -> Endpoint | None:

@@ -1,9 +1,9 @@
 """DynamoDB's JSON <-> plain JSON.
 
-DynamoDB writes each value as an object of one entry, its type and what it is: `{"N": "5"}`. On the way out that
-wrapping goes: S and B as the text they are, N as text or as a JSON number of the same digits, BOOL, NULL null,
-SS, NS, BS arrays in the order they came, L array, M object. Item types are followed, never guessed: a map may well
-have an attribute that is called "S".
+DynamoDB writes each value as an object of one entry, its type and its content: `{"N": "5"}`. Plain JSON has the
+content alone: S and B are strings, N is a string or a JSON number of the same digits, BOOL is a boolean, NULL is
+null, SS, NS, BS and L are arrays, M is an object. The conversion follows the types and never guesses: a map can have
+an attribute called "S".
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 Attribute = dict[str, Any]
+Path = tuple[str | int, ...]  # names of attributes, and indexes of list elements
 TypedItem = dict[str, Attribute]
 PlainItem = dict[str, Any]
 
@@ -26,9 +27,9 @@ MAX_DIGITS, MIN_EXPONENT, MAX_EXPONENT = 38, -130, 125
 
 
 def reader(numbers: str) -> Callable[[TypedItem], PlainItem]:
-    """A function that makes DynamoDB's item the plain one, `numbers` as "string" or "number".
+    """Return a function that makes an item plain. `numbers`: "string" or "number".
 
-    This is the hot path: it works in place, which takes half the time that building new items does.
+    This is the hot path: it changes the item in place, which takes half the time of building a new one.
     """
     changes: dict[str, Callable[[Any], Any]] = {}
 
@@ -46,26 +47,26 @@ def reader(numbers: str) -> Callable[[TypedItem], PlainItem]:
 
     changes |= {"M": item, "L": array, "NULL": lambda _: None}
     if numbers == "number":
-        # A Fragment goes out as it is, so a number keeps every digit, which a float would not.
+        # orjson writes a Fragment as it is, so that a number keeps every digit.
         changes |= {"N": orjson.Fragment, "NS": lambda texts: [orjson.Fragment(text) for text in texts]}
     return item
 
 
-READERS: dict[str, Callable[[TypedItem], PlainItem]] = {
+ITEM_FORMATS: dict[str, Callable[[TypedItem], PlainItem]] = {
     "string": reader("string"),
     "number": reader("number"),
     "typed": lambda item: item,
 }
 
 
-def picked(attribute: Attribute, paths: Sequence[tuple[str | int, ...]]) -> Attribute | None:
-    """What a ProjectionExpression of `paths` leaves of `attribute`, None where it leaves none of it.
+def picked(attribute: Attribute, paths: Sequence[Path]) -> Attribute | None:
+    """Return the part of `attribute` that a ProjectionExpression of `paths` selects; None if it selects nothing.
 
-    A list keeps the elements asked for, in their order.
+    A list keeps the selected elements in their order.
     """
     if () in paths:
         return attribute
-    within: dict[str | int, list[tuple[str | int, ...]]] = {}
+    within: dict[str | int, list[Path]] = {}
     for step, *rest in paths:
         within.setdefault(step, []).append(tuple(rest))
     ((kind, value),) = attribute.items()
@@ -80,15 +81,15 @@ def picked(attribute: Attribute, paths: Sequence[tuple[str | int, ...]]) -> Attr
 
 
 def iso_time(seconds: float) -> str:
-    """`seconds` since 1970 in UTC, as ISO 8601 with milliseconds."""
+    """Return `seconds` since 1970 as ISO 8601 in UTC, with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def number(text: str) -> str:
-    """`text` as DynamoDB keeps it: no exponent, no zeros around it.
+    """Return `text` as DynamoDB stores it: without an exponent, and without zeros around it.
 
-    ValueError says which of DynamoDB's rules it breaks: 38 digits, 1E-130 to 9.99E+125
-    (developer guide, "Supported data types: Number").
+    Raise ValueError if it breaks a rule of DynamoDB: 38 digits, 1E-130 to 9.99E+125 (developer guide, "Supported data
+    types: Number").
     """
     if not NUMBER.fullmatch(text):
         raise ValueError("not a number")
@@ -105,7 +106,7 @@ def number(text: str) -> str:
 
 
 def typed(value: Any) -> Attribute:
-    """A plain value, as `json` reads one with parse_float=Decimal, in DynamoDB's JSON. A set becomes SS or NS.
+    """Return a plain value, as `json` reads one with parse_float=Decimal, in DynamoDB's JSON. A set becomes SS or NS.
 
     ValueError: a number that DynamoDB cannot keep. TypeError: a value of no type it has.
     """
@@ -125,4 +126,4 @@ def typed(value: Any) -> Attribute:
             return {kind: sorted(value) if kind == "SS" else [number(str(element)) for element in sorted(value)]}
         case Mapping():
             return {"M": {str(name): typed(element) for name, element in value.items()}}
-    raise TypeError(f"{type(value).__name__} is no type of DynamoDB's")
+    raise TypeError(f"DynamoDB has no type for {type(value).__name__}")

@@ -1,6 +1,6 @@
-"""AWS Signature Version 4 of one call of DynamoDB's: a POST of JSON to /. Pure.
+"""AWS Signature Version 4 of one DynamoDB call: a POST of JSON to /. Pure.
 
-(IAM user guide, "Create a signed AWS API request".)
+IAM user guide, "Create a signed AWS API request".
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import functools
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """`token`: of a session, as every function in Lambda has; None for a user's own keys."""
+class Credentials(NamedTuple):
+    """`token`: of a session, as each function in Lambda has it; None for the keys of a user."""
 
     access_key: str
     secret_key: str
@@ -24,7 +23,7 @@ class Credentials:
 
 
 def headers(body: bytes, target: str, host: str, region: str, credentials: Credentials, now: float) -> dict[str, str]:
-    """The headers that `body` goes with. `target`: DynamoDB_20120810.Query. `now`: seconds since 1970."""
+    """Return the headers to send with `body`. `target`: such as DynamoDB_20120810.Query. `now`: seconds since 1970."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     signed = {"content-type": CONTENT_TYPE, "host": host, "x-amz-date": moment}
     if credentials.token:

@@ -1,36 +1,36 @@
-"""Query string -> `Parameters`: the `_controls`, one table of them, and the conditions. Pure.
+"""Query string -> `Parameters`: conditions, and one table of the `_controls`. Pure.
 
-Control parameters start with `_`, so that every other name is free to be an attribute (Datasette's convention).
+Controls start with `_`, so that every other name is free to be an attribute (Datasette's convention).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from chalicelib.dynamodb.items import Path
 from chalicelib.dynamodb.schema import TableSchema
 from chalicelib.problems import bad_request
-from chalicelib.query import values
-from chalicelib.query.conditions import Condition, Path, published_path, split_name
+from chalicelib.query.access import access_of
+from chalicelib.query.conditions import Condition, readable_path, split_name
 from chalicelib.query.conditions import parse as parse_condition
-from chalicelib.settings import Settings
+from chalicelib.query.values import shortened, text_list, unquoted
+from chalicelib.settings import Settings, one_of, whole_number
 
 DEFAULT_LIMIT = 100
-LATEST_POSITION = 10**15
+MAX_POSITION = 10**15  # Every client reads a number up to here exactly.
 
 Query = Mapping[str, Sequence[str]]  # API Gateway's multiValueQueryStringParameters: name -> values, decoded
+Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Sort:
+class Sort(NamedTuple):
     attribute: str
     descending: bool
 
 
-@dataclass(frozen=True)
-class Parameters:
-    """What one request asks. `consistent`: None where it leaves that to the settings. `fields`: None for all."""
+class Parameters(NamedTuple):
+    """What one request asks. `consistent`: None where the settings decide. `fields`: None for all."""
 
     conditions: tuple[Condition, ...]
     limit: int
@@ -38,156 +38,207 @@ class Parameters:
     cursor: str | None = None
     sort: Sort | None = None
     fields: tuple[Path, ...] | None = None
-    index: str | None = None
+    index_name: str | None = None
     consistent: bool | None = None
     typed: bool = False
     explain: bool = False
 
     @property
-    def form(self) -> str:
-        """The key of `wire.READERS` that gives items as they are asked for."""
-        return "typed" if self.typed else self.numbers
+    def item_format(self) -> str:
+        return item_format(self.typed, self.numbers)
 
 
-def _whole_number(name: str, text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
-        raise bad_request(f"{name} is {text[:80]!r}: it takes a whole number from {least} to {most}.")
-    return int(text)
+class ChangesParameters(NamedTuple):
+    """What one request for changes asks. `since`: None for the position of now."""
+
+    since: int | None
+    limit: int
+    numbers: str
+    typed: bool = False
+
+    @property
+    def item_format(self) -> str:
+        return item_format(self.typed, self.numbers)
 
 
-def _limit(text: str, schema: TableSchema, settings: Settings) -> int:
-    return _whole_number("_limit", text, 1, settings.max_limit)
+class Control(NamedTuple):
+    """One `_control`. `field`: of Parameters or ChangesParameters. `routes`: of LIST, ITEM and CHANGES, those that
+    take it.
+
+    `parse(text, settings, schema)` returns the field's value. It raises Problem(400), or a ValueError that says what
+    the control takes. `json_schema(settings, schema)`: of its text, for OpenAPI. CHANGES passes no schema.
+    """
+
+    field: str
+    description: str
+    routes: str
+    parse: Callable[..., Any]
+    json_schema: Callable[..., Json]
 
 
-def _sort(text: str, schema: TableSchema, settings: Settings) -> Sort:
+def item_format(typed: bool, numbers: str) -> str:
+    """Return the key of `ITEM_FORMATS` that items are asked for in."""
+    return "typed" if typed else numbers
+
+
+def default_limit(settings: Settings) -> int:
+    return min(DEFAULT_LIMIT, settings.max_limit)
+
+
+def _limit_schema(settings: Settings, schema: TableSchema) -> Json:
+    return {"type": "integer", "minimum": 1, "maximum": settings.max_limit, "default": default_limit(settings)}
+
+
+def _sort(text: str, settings: Settings, schema: TableSchema) -> Sort:
     return Sort(text.removeprefix("-"), text.startswith("-"))
 
 
-def _fields(text: str, schema: TableSchema, settings: Settings) -> tuple[Path, ...]:
-    quoted = [(name, values.unquoted(name)) for name in values.text_list(text)]
+def _sort_schema(settings: Settings, schema: TableSchema) -> Json:
+    names = dict.fromkeys(index.sort for index in schema.queryable if index.sort)
+    return {"type": "string", "enum": [sign + name for name in names for sign in ("", "-")]}
+
+
+def _fields(text: str, settings: Settings, schema: TableSchema) -> tuple[Path, ...]:
+    quoted = [(name, unquoted(name)) for name in text_list(text)]
     names = [name if string is None else string for name, string in quoted]
     if not all(names) or not names:
-        raise bad_request("_fields names no attribute: give a comma list of at least one, as _fields=a,b.")
-    paths = tuple(dict.fromkeys(published_path(name, schema, settings.attributes) for name in names))
+        raise bad_request("_fields names no attribute. Give at least one: _fields=a,b.")
+    access = access_of(settings, schema.table.keys)
+    paths = tuple(dict.fromkeys(readable_path(name, schema, access) for name in names))
     kinds: dict[Path, set[type]] = {}
     for path in paths:
         for depth in range(1, len(path)):
             kinds.setdefault(path[:depth], set()).add(type(path[depth]))
     if both := [path for path, steps in kinds.items() if len(steps) > 1]:
-        raise bad_request(f"_fields takes {both[0][-1]!r} for a map and for a list: it is one or the other.")
+        raise bad_request(f"_fields uses {both[0][-1]!r} as a map and as a list. Use one of them.")
     return paths
 
 
-def _index(text: str, schema: TableSchema, settings: Settings) -> str:
+def _index(text: str, settings: Settings, schema: TableSchema) -> str:
     names = [str(index.name) for index in schema.indexes]
     if text not in names:
-        has = f"it has {', '.join(names)}" if names else "it has none"
-        raise bad_request(f"_index is {text[:80]!r}, which is no index of this table: {has}.")
+        instead = f"Use {', '.join(names)}." if names else "This table has no index: remove _index."
+        raise bad_request(f"There is no index {shortened(text)!r}. {instead}")
     return text
 
 
-def _word(name: str, text: str, words: Mapping[str, Any]) -> Any:
-    if text not in words:
-        raise bad_request(f"{name} is {text[:80]!r}: it takes {' or '.join(words)}.")
-    return words[text]
+def _index_schema(settings: Settings, schema: TableSchema) -> Json:
+    return {"type": "string", "enum": [str(index) for index in schema.indexes]}
 
 
-FLAG = {"true": True, "false": False}
-NUMBERS = {"string": "string", "number": "number"}
+LIST, ITEM, CHANGES = "list", "item", "changes"
 
+_FLAG = one_of({"true": True, "false": False})
+_NUMBERS = one_of({"string": "string", "number": "number"})
 
-def _one_of(name: str, words: Mapping[str, Any]) -> Callable[[str, TableSchema, Settings], Any]:
-    return lambda text, schema, settings: _word(name, text, words)
-
-
-@dataclass(frozen=True)
-class Control:
-    """One `_control`: `words` for people; `read` makes of its text the field of `Parameters` that has its name."""
-
-    words: str
-    read: Callable[[str, TableSchema, Settings], Any]
-    of_item: bool = False
-
-
-# `of_item`: a request for a single item takes it too.
 CONTROLS = {
-    "_limit": Control("the most items in one answer", _limit),
-    "_cursor": Control("where to go on: from the `next` of an answer", lambda text, schema, settings: text),
-    "_sort": Control("the attribute to sort by, with - before it for the last first", _sort),
-    "_fields": Control("the attributes to answer with, a comma list", _fields, of_item=True),
-    "_index": Control("the index to read; what it does not hold is left out", _index),
-    "_consistent": Control("whether to read what was written last", _one_of("_consistent", FLAG), of_item=True),
-    "_numbers": Control("numbers as string or number", _one_of("_numbers", NUMBERS), of_item=True),
-    "_typed": Control("true: each value with its type, as DynamoDB writes it", _one_of("_typed", FLAG), of_item=True),
-    "_explain": Control("true: the plan and its reasons, nothing read", _one_of("_explain", FLAG), of_item=True),
+    "_since": Control(
+        "since",
+        "return the changes after this position; 0 for all that are kept. Without it: no changes, the current position",
+        CHANGES,
+        lambda text, *_: whole_number(0, MAX_POSITION)(text),
+        lambda *_: {"type": "integer", "minimum": 0, "maximum": MAX_POSITION, "examples": [0]},
+    ),
+    "_limit": Control(
+        "limit",
+        "the most items, or changes, in one answer",
+        f"{LIST} {CHANGES}",
+        lambda text, settings, *_: whole_number(1, settings.max_limit)(text),
+        _limit_schema,
+    ),
+    "_cursor": Control(
+        "cursor",
+        "where to continue: from the `next` of an answer",
+        LIST,
+        lambda text, *_: text,
+        lambda *_: {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+    ),
+    "_sort": Control("sort", "the attribute to sort by; - before it for descending order", LIST, _sort, _sort_schema),
+    # The pattern of its text is long, and openapi/parameters.py has it.
+    "_fields": Control(
+        "fields", "the attributes to return, a comma list", f"{LIST} {ITEM}", _fields, lambda *_: {"type": "string"}
+    ),
+    "_index": Control(
+        "index_name", "the index to read; items and attributes that it lacks are left out", LIST, _index, _index_schema
+    ),
+    "_consistent": Control(
+        "consistent",
+        "true: read the latest writes",
+        f"{LIST} {ITEM}",
+        lambda text, *_: _FLAG(text),
+        # No default: CONSISTENT_READS decides, where a read can be consistent.
+        lambda *_: {"type": "boolean"},
+    ),
+    "_numbers": Control(
+        "numbers",
+        "numbers as string or number",
+        f"{LIST} {ITEM} {CHANGES}",
+        lambda text, *_: _NUMBERS(text),
+        lambda settings, *_: {"type": "string", "enum": ["string", "number"], "default": settings.numbers},
+    ),
+    "_typed": Control(
+        "typed",
+        "true: each value with its type, as DynamoDB writes it",
+        f"{LIST} {ITEM} {CHANGES}",
+        lambda text, *_: _FLAG(text),
+        lambda *_: {"type": "boolean", "default": False},
+    ),
+    "_explain": Control(
+        "explain",
+        "true: the plan and its reasons; nothing is read",
+        f"{LIST} {ITEM}",
+        lambda text, *_: _FLAG(text),
+        lambda *_: {"type": "boolean", "default": False},
+    ),
 }
 
 
-def parse(
-    query: Query, schema: TableSchema, settings: Settings, fixed: Sequence[Condition] = (), of_item: bool = False
-) -> Parameters:
-    """The parameters that `query` holds, with the conditions that the path has `fixed` before its own.
+def controls_of(route: str) -> dict[str, Control]:
+    return {name: control for name, control in CONTROLS.items() if route in control.routes}
 
-    `of_item`: of a request for a single item, which takes no conditions. Problem: one that cannot be answered.
+
+def parse(query: Query, schema: TableSchema, settings: Settings, fixed: Sequence[Condition] = ()) -> Parameters:
+    """Return what a request for a list asks, with the conditions `fixed` by its path before those of `query`.
+
+    Raise Problem(400) for a parameter that this table cannot answer.
     """
-    given: dict[str, Any] = {"limit": default_limit(settings), "numbers": settings.numbers}
+    access = access_of(settings, schema.table.keys)
+    given: dict[str, Any] = {"limit": default_limit(settings), "numbers": settings.numbers, "fields": access.paths()}
     conditions = list(fixed)
     for name, texts in query.items():
-        control = CONTROLS.get(name)
-        if control and (control.of_item or not of_item):
-            given[name.removeprefix("_")] = control.read(_once(name, texts), schema, settings)
-        elif of_item or (name.startswith("_") and split_name(name)[0] == name):
-            known = [name for name, control in CONTROLS.items() if control.of_item or not of_item]
-            hint = "" if of_item else f" (an attribute of that name is asked for as {name[:80]}__eq)"
-            raise bad_request(f"{name[:80]!r} is no parameter here{hint}: there are {', '.join(known)}.")
+        if name.startswith("_") and split_name(name)[0] == name:
+            given |= _parsed(name, texts, LIST, settings, schema)
         else:
-            conditions += [parse_condition(name, text, schema, settings.attributes) for text in texts]
+            conditions += [parse_condition(name, text, schema, access) for text in texts]
     return Parameters(conditions=tuple(conditions), **given)
 
 
-@dataclass(frozen=True)
-class ChangesParameters:
-    """What a request for changes asks. `since`: None where it asks for the position of now."""
-
-    since: int | None
-    limit: int
-    typed: bool
-
-
-# parameter of /changes -> words for people, and what reads its text
-CHANGES_CONTROLS: dict[str, tuple[str, Callable[[str, Settings], Any]]] = {
-    "since": (
-        "the position whose later changes to tell; 0 for all that are kept. Left out: none, and the position of now",
-        lambda text, settings: _whole_number("since", text, 0, LATEST_POSITION),
-    ),
-    "limit": (
-        "the most changes in one answer",
-        lambda text, settings: _whole_number("limit", text, 1, settings.max_limit),
-    ),
-    "typed": (
-        "true: each value with its type, as DynamoDB writes it",
-        lambda text, settings: _word("typed", text, FLAG),
-    ),
-}
+def parse_item(query: Query, schema: TableSchema, settings: Settings) -> Parameters:
+    """Return what a request for one item asks: no conditions. Raise Problem(400) for any other parameter."""
+    fields = access_of(settings, schema.table.keys).paths()
+    given: dict[str, Any] = {"limit": 1, "numbers": settings.numbers, "fields": fields}
+    for name, texts in query.items():
+        given |= _parsed(name, texts, ITEM, settings, schema)
+    return Parameters(conditions=(), **given)
 
 
 def parse_changes(query: Query, settings: Settings) -> ChangesParameters:
-    """Problem: one that cannot be answered."""
-    given: dict[str, Any] = {"since": None, "limit": default_limit(settings), "typed": False}
+    """Return what a request for changes asks. Raise Problem(400) for any other parameter."""
+    given: dict[str, Any] = {"since": None, "limit": default_limit(settings), "numbers": settings.numbers}
     for name, texts in query.items():
-        if name not in CHANGES_CONTROLS:
-            known = ", ".join(CHANGES_CONTROLS)
-            raise bad_request(f"{name[:80]!r} is no parameter of /changes: there are {known}.")
-        _, read = CHANGES_CONTROLS[name]
-        given[name] = read(_once(name, texts), settings)
+        given |= _parsed(name, texts, CHANGES, settings)
     return ChangesParameters(**given)
 
 
-def _once(name: str, texts: Sequence[str]) -> str:
+def _parsed(name: str, texts: Sequence[str], route: str, *scope: Any) -> dict[str, Any]:
+    """Return the field of the control `name`, and its value."""
+    control = CONTROLS.get(name)
+    if control is None or route not in control.routes:
+        hint = f" For an attribute of that name write {shortened(name)}__eq." if route == LIST else ""
+        raise bad_request(f"Unknown parameter {shortened(name)!r}. Use {', '.join(controls_of(route))}.{hint}")
     if len(texts) > 1:
-        raise bad_request(f"{name} is given {len(texts)} times: give it once.")
-    return texts[0]
-
-
-def default_limit(settings: Settings) -> int:
-    return min(DEFAULT_LIMIT, settings.max_limit)
+        raise bad_request(f"{name} is given {len(texts)} times. Give it once.")
+    try:
+        return {control.field: control.parse(texts[0], *scope)}
+    except ValueError as takes:
+        raise bad_request(f"{name} is {shortened(texts[0])!r}. Use {takes}.") from None

@@ -1,8 +1,8 @@
-"""Opaque page cursors: where a read goes on, bound to the plan it is of. Pure.
+"""Opaque page cursors: where a read continues, bound to its plan. Pure.
 
-A cursor is base64url of an 8-byte checksum and the start key's values as a JSON array. The checksum covers the plan,
-so a cursor of another query, a truncated or an edited one is told apart. It is no signature and needs to be none:
-the key condition comes from the request each time, and a start key can only skip within it.
+A cursor is base64url of an 8-byte checksum and the start key's values as a JSON array. The checksum covers the plan, so
+that a cursor of another query, or a truncated or edited one, is refused. It is not a signature and need not be one: the
+key condition comes from the request each time, and a start key can only skip items within it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _CHECKSUM_BYTES = 8
 
 
 def encode(start: TypedItem, names: Sequence[str], plan: str) -> str:
-    """The cursor for `start`, an ExclusiveStartKey of the attributes `names`, in the plan whose identity is `plan`."""
+    """Return the cursor for `start`, an ExclusiveStartKey of the attributes `names`. `plan`: the plan's identity."""
     payload = orjson.dumps([content for name in names for content in start[name].values()])
     return _text(_checksum(payload, plan) + payload)
 
 
 def decode(cursor: str, names: Sequence[str], types: Mapping[str, str], plan: str) -> TypedItem:
-    """The ExclusiveStartKey that `cursor` holds. Problem: it was not made for this plan."""
+    """Return the ExclusiveStartKey in `cursor`. Raise Problem(400) if it was not made for this plan."""
     try:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -39,14 +39,14 @@ def decode(cursor: str, names: Sequence[str], types: Mapping[str, str], plan: st
         contents = dict(zip(names, orjson.loads(payload), strict=True))
         return {name: {types[name]: _KEYS[types[name]](content)} for name, content in contents.items()}
     except (TypeError, ValueError):
-        # The checksum keeps no one out who reads the code, so that what it covers may still be anything.
+        # The checksum is not a signature: the decoded values can be anything.
         raise not_a_cursor() from None
 
 
 def not_a_cursor() -> Problem:
     return bad_request(
-        "_cursor does not belong to this request: take it from the `next` of the page before, "
-        "with the same filters, sort and index, or leave it out to start again."
+        "_cursor does not belong to this request. Take it from the `next` of the page before, "
+        "with the same filters, sort and index, or remove it to start again."
     )
 
 
@@ -55,7 +55,7 @@ def _binary(content: str) -> str:
     return content
 
 
-# type of a key -> its content as it is, TypeError or ValueError where it cannot be one
+# type of a key -> its content; TypeError or ValueError if it cannot be one
 _KEYS: Mapping[str, Callable[[str], str]] = {"S": str.__str__, "N": number, "B": _binary}
 
 

@@ -1,7 +1,4 @@
-"""The text of a parameter -> values of DynamoDB's types. Pure.
-
-A value has the type that the table declares for a key attribute. Elsewhere it is every type that its text reads as.
-"""
+"""The text of a parameter -> values of DynamoDB's types. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from typing import Any
 from chalicelib.dynamodb.items import number
 from chalicelib.problems import bad_request
 
-Value = tuple[str, Any]  # ("N", "5"): a type, and what stands behind it in DynamoDB's JSON
+Value = tuple[str, Any]  # ("N", "5"): a type and its content in DynamoDB's JSON
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 TYPE_NAMES = {"S": "string", "N": "number", "B": "binary"}
@@ -24,7 +21,7 @@ _LITERALS: dict[str, Value] = {"true": ("BOOL", True), "false": ("BOOL", False),
 
 
 def comparable(value: Value) -> Any:
-    """`value` as what Python orders and compares the way DynamoDB does: numbers by value, text and binary by bytes."""
+    """Return `value` as an object that Python compares as DynamoDB does: numbers by value, text and binary by bytes."""
     kind, content = value
     if kind == "N":
         return Decimal(content)
@@ -34,26 +31,26 @@ def comparable(value: Value) -> Any:
 
 
 def text_list(text: str) -> list[str]:
-    """A comma list, or a JSON array where values hold commas: an array's strings come back in their quotes."""
+    """Return the texts of a comma list or a JSON array. The strings of an array keep their quotes."""
     if text.startswith("["):
         try:
             elements = json.loads(text, parse_int=_Literal, parse_float=_Literal)
         except (ValueError, RecursionError):
             return text.split(",")
         if any(isinstance(element, (list, dict)) for element in elements):
-            raise bad_request(f"{shortened(text)} holds an array or an object: it takes plain values.")
+            raise bad_request(f"{shortened(text)} contains an array or an object. Use plain values.")
         return [str(element) if isinstance(element, _Literal) else json.dumps(element) for element in elements]
     return text.split(",")
 
 
 def unquoted(text: str) -> str | None:
-    """The string that `text` is in JSON quotes, None where it is not quoted."""
+    """Return the string in the JSON quotes of `text`, None if it has no quotes."""
     if text.startswith('"'):
         try:
             string = str(json.loads(text))
             string.encode()
         except UnicodeEncodeError:
-            raise bad_request(f"{shortened(text)} is half of a surrogate pair: it takes whole characters.") from None
+            raise bad_request(f"{shortened(text)} is half of a surrogate pair. Use whole characters.") from None
         except ValueError:
             return None
         return string
@@ -69,13 +66,13 @@ def shortened(text: str) -> str:
 
 
 def readings(text: str) -> tuple[Value, ...]:
-    """Every type that `text` reads as, where the table declares none."""
+    """Return `text` as each type that it can be, where the table declares none."""
     string = unquoted(text)
     if string is not None:
         return (("S", string),)
     values: list[Value] = [("S", text)]
     if JSON_NUMBER.fullmatch(text):
-        # More digits than DynamoDB keeps: no number there can be meant.
+        # With more digits than DynamoDB keeps it can only be a string.
         with contextlib.suppress(ValueError):
             values.append(("N", number(text)))
     if text in _LITERALS:
@@ -83,25 +80,28 @@ def readings(text: str) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def declared_value(name: str, text: str, kind: str, most_bytes: int, unquote: bool = True) -> Value:
-    """`text` as the type that the table declares for its key attribute `name`."""
+def declared_value(name: str, text: str, kind: str, max_bytes: int, unquote: bool = True) -> Value:
+    """Return `text` as a value of type `kind`, which the table declares for its key attribute `name`.
+
+    Raise Problem(400) if it cannot be one.
+    """
     if unquote:
         string = unquoted(text)
         text = text if string is None else string
     shown = shortened(text)
     if not text:
-        raise bad_request(f"{name} is a key, and a key is never empty: give it a value, or leave {name} out.")
+        raise bad_request(f"{name} is a key and cannot be empty. Give it a value, or remove {name}.")
     if kind == "N":
         try:
             return "N", number(text)
         except ValueError as error:
-            raise bad_request(f"{name} is a number, and {shown!r} is {error}.") from None
+            raise bad_request(f"{name} is a number, but {shown!r} is {error}.") from None
     size = len(text.encode())
     if kind == "B":
         try:
             size = len(base64.b64decode(text, validate=True))
         except (binascii.Error, ValueError):
-            raise bad_request(f"{name} is binary, and {shown!r} is not base64 (a + is written %2B).") from None
-    if size > most_bytes:
-        raise bad_request(f"{name} is a key of at most {most_bytes} bytes: this value has {size}.")
+            raise bad_request(f"{name} is binary, but {shown!r} is not base64. Write + as %2B.") from None
+    if size > max_bytes:
+        raise bad_request(f"{name} is a key of at most {max_bytes} bytes. This value has {size}.")
     return kind, text

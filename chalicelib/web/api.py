@@ -1,36 +1,45 @@
-"""One request -> one response: parameters, plan, table, wire. What fails on the way ends as a problem."""
+"""The sequence of a request: parse, plan, read, format."""
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from collections.abc import Callable
+from typing import NamedTuple
 
 import orjson
-from chalice import CORSConfig, Response
+from chalice import Response
 from chalice.app import Request
 
-from chalicelib.changes import records
-from chalicelib.changes.writer import Feed
+from chalicelib.changes.reader import FeedReader
 from chalicelib.dynamodb.client import Cost, DynamoDB
-from chalicelib.dynamodb.errors import OUTDATED_SCHEMA, DynamoDBError, failure_of, index_is_gone
-from chalicelib.dynamodb.items import READERS, PlainItem, TypedItem, iso_time, picked
+from chalicelib.dynamodb.errors import OUTDATED_SCHEMA, DynamoDBError, index_is_gone
+from chalicelib.dynamodb.items import TypedItem
 from chalicelib.dynamodb.transport import CALL_SECONDS
-from chalicelib.problems import MEDIA_TYPE, Headers, Problem, bad_request
-from chalicelib.query import controls, cursors
-from chalicelib.query.conditions import OPERATORS, Condition, key_value
-from chalicelib.query.controls import Query
-from chalicelib.query.planner import Plan, Question, plan_item, plan_items
+from chalicelib.problems import Headers, Problem
+from chalicelib.query import controls, cursors, plans
+from chalicelib.query.conditions import Condition, key_value
+from chalicelib.query.operators import OPERATORS
+from chalicelib.query.planner import plan_items
+from chalicelib.query.plans import Plan, ReadRequest
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
-from chalicelib.web.caching import Freshness, Version, answer, is_of, same_body, tags
+from chalicelib.web import formats
+from chalicelib.web.caching import CacheKey, ResponseCache, answer, client_etags, etag_matches, same_body
+from chalicelib.web.requests import decoded, query_of, request_id, seconds_left
+from chalicelib.web.responses import (
+    READ_HEADERS,
+    add_origin_headers,
+    cost_headers,
+    json_response,
+    problem_of,
+    problem_response,
+)
 
 log = logging.getLogger("tablecast")
 
-EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "Server-Timing", "X-Consumed-Capacity", "X-Plan", "X-Position"]
-PREFLIGHT_SECONDS = 7200
+# API Gateway takes 10,240 bytes of headers. A cursor with the longest keys is nearly as long.
+MAX_LINK_BYTES = 6_000
 
 NO_FEED = (
     "This API keeps no change feed. Its owner turns it on with FEED_TABLE, and with STREAM_ARN for the handler that "
@@ -39,46 +48,33 @@ NO_FEED = (
 # Only the owner can correct that, so clients wait longer.
 OWNER_SECONDS = 60
 
-# API Gateway takes 10,240 bytes of headers, and keys of the longest make a cursor of nearly as many.
-MAX_LINK_BYTES = 6_000
 
-# Lambda hands the body on as a string in JSON, where a character of ours can take three times its bytes. So much stays
-# within Lambda's 6 MB, and one item, of at most 400 KB, always does.
-MAX_BODY_BYTES = 2_000_000
+class Body(NamedTuple):
+    """The body of an answer, the `next` in it, and the cost of reading it."""
 
-Body = tuple[bytes, str | None, Cost]  # an answer's, the `next` that is in it, and what it took to read
-
-
-def cors(settings: Settings) -> CORSConfig:
-    return CORSConfig(
-        allow_origin=settings.allow_origin,
-        allow_headers=["Cache-Control", "If-None-Match"],
-        expose_headers=EXPOSED_HEADERS,
-        max_age=PREFLIGHT_SECONDS,
-    )
+    content: bytes
+    next_page: str | None
+    cost: Cost
 
 
 def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
-    """`view`, answering with a problem where it raises."""
+    """Make `view` answer with a problem where it raises."""
 
     @functools.wraps(view)
-    def answer(api: Api, request: Request, *segments: str) -> Response:
+    def answered(api: Api, request: Request, *segments: str) -> Response:
         try:
             response = view(api, request, *segments)
         except Exception as error:
-            request_id = _context(request).aws_request_id
-            problem = problem_of(error, request_id)
+            problem = problem_of(error, request_id(request))
             if problem is not error:
-                log.error("%s: %s", request_id, problem.detail, exc_info=error)
+                log.error("%s: %s", request_id(request), problem.detail, exc_info=error)
             if isinstance(error, DynamoDBError) and error.code in OUTDATED_SCHEMA:
                 api.table.forget_schema()
-            response = Response(problem.body, problem.headers, problem.status)
-        # Lets pages of that origin read Server-Timing, and whether an answer came whole or as a 304 (Resource Timing).
-        response.headers["Timing-Allow-Origin"] = api.settings.allow_origin
-        response.headers["X-Content-Type-Options"] = "nosniff"
+            response = problem_response(problem)
+        add_origin_headers(response, api.settings)
         return response
 
-    return answer
+    return answered
 
 
 class Api:
@@ -87,233 +83,162 @@ class Api:
     def __init__(self, settings: Settings, dynamodb: DynamoDB) -> None:
         self.settings = settings
         self.table = Table(settings, dynamodb)
-        self.feed = Feed(settings, dynamodb) if settings.feed_table else None
-        self.freshness = Freshness(settings, self.feed)
+        self.feed = FeedReader(settings, dynamodb) if settings.feed_table else None
+        self.cache = ResponseCache(settings, self.feed)
 
     @_answers
     def root(self, request: Request) -> Response:
-        """The explorer for a browser; else what there is to ask, as JSON."""
-        # Imported here: a function that starts for an item has no use for it.
+        """Answer with the explorer for a browser, and with the description of the API as JSON for others."""
+        # Imported here: a function that starts for an item has no use for them.
         from chalicelib.openapi import document
         from chalicelib.web.explorer import page
 
         if page.is_asked_for(request.headers.get("Accept", "")):
             return page.page(request.headers.get("If-None-Match", ""))
-        return _json(document.description(self.table.schema(), self.settings), {"Vary": "Accept"})
+        return json_response(document.description(self.table.schema(), self.settings), {"Vary": "Accept"})
 
     @_answers
     def openapi(self, request: Request) -> Response:
-        """The OpenAPI document of all this."""
+        """Answer with the OpenAPI document of this API."""
         from chalicelib.openapi import document
+        from chalicelib.query.reasons import explain
 
         schema = self.table.schema()
-        everything = controls.parse({"_explain": ["true"]}, schema, self.settings)
-        plan = plan_items(Question(schema, everything, self.settings)).explain()
-        return _json(document.document(schema, self.settings, plan), {})
+        read = ReadRequest(schema, controls.parse({"_explain": ["true"]}, schema, self.settings), self.settings)
+        return json_response(document.document(schema, self.settings, explain(plan_items(read), read)))
 
     @_answers
     def items(self, request: Request) -> Response:
-        """The items that the query's conditions hold for."""
+        """Answer with the items that match the query's conditions."""
         return self._list(request, ())
 
     @_answers
     def partition(self, request: Request, partition: str) -> Response:
-        """The item whose key is `partition`, or the list of its items where the table has a sort key."""
+        """Answer with the item whose key is `partition`; if the table has a sort key, with that partition as a list."""
         schema = self.table.schema()
         if schema.table.sort is None:
             return self._item(request, partition)
-        name, text = schema.table.partition, _decoded(partition)
+        name, text = schema.table.partition, decoded(partition)
         value = key_value(name, text, schema)
         return self._list(request, (Condition((name,), OPERATORS["eq"], ((value,),), False, f"{name}={text}"),))
 
     @_answers
     def item(self, request: Request, partition: str, sort: str) -> Response:
-        """The one item whose keys are `partition` and `sort`."""
+        """Answer with the item whose keys are `partition` and `sort`."""
         table = self.table.schema().table
         if table.sort is None:
-            raise Problem(404, f"An item of this table is at /items/{{{table.partition}}}: the table has no sort key.")
+            raise Problem(404, f"The table has no sort key. Its items are at /items/{{{table.partition}}}.")
         return self._item(request, partition, sort)
 
     @_answers
     def changes(self, request: Request) -> Response:
-        """The changes after a position, and the position to go on from."""
-        asked = controls.parse_changes(_query(request), self.settings)
-        since, form = asked.since, "typed" if asked.typed else self.settings.numbers
+        """Answer with the changes after a position, and the position to continue from."""
+        asked = controls.parse_changes(query_of(request), self.settings)
         if self.feed is None:
             raise Problem(503, NO_FEED, OWNER_SECONDS)
-        head, cost = self.freshness.head(anew=since is None, reached=since or 0)
-        read, spent = self.feed.read(head.position if since is None else since, asked.limit, head)
-        texts: list[orjson.Fragment] = []
-        size, following = 0, read.following
-        for change in read.changes:
-            text = orjson.dumps(self._change(change, form))
-            size += len(text)
-            if texts and size > MAX_BODY_BYTES:
-                following = change["position"] - 1
-                break
-            texts.append(orjson.Fragment(text))
-        return _json({"changes": texts, "next": following, "more": following < head.position}, _cost(cost + spent))
-
-    def _change(self, change: dict[str, Any], form: str) -> dict[str, Any]:
-        """A change of the feed in a `form` of `READERS`. What ATTRIBUTES keeps in since it was filed stays in."""
-        plain = {name: change[name] for name in ("id", "position")}
-        plain |= {"at": iso_time(change["created"]), "op": change["op"]}
-        for name in ("key", "new", "old"):
-            if name in change:
-                image = records.published(change[name], change["key"], self.settings.attributes)
-                plain[name] = READERS[form](image)
-        return plain
+        head, cost = self.cache.head(bypass_cache=asked.since is None, reached=asked.since or 0)
+        since = head.position if asked.since is None else asked.since
+        read, spent = self.feed.read(since, asked.limit, head)
+        bodies = [formats.change_body(change, asked.item_format, self.settings) for change in read.changes]
+        number, next_position = formats.fitting(bodies), read.next_position
+        if number < len(bodies):
+            next_position = read.changes[number]["position"] - 1
+        changes = [orjson.Fragment(body) for body in bodies[:number]]
+        body = {"changes": changes, "next": next_position, "more": next_position < head.position}
+        return json_response(body, cost_headers(cost + spent))
 
     def _list(self, request: Request, fixed: tuple[Condition, ...]) -> Response:
-        schema, query = self.table.schema(), _query(request)
+        schema, query = self.table.schema(), query_of(request)
         asked = controls.parse(query, schema, self.settings, fixed)
-        plan = plan_items(Question(schema, asked, self.settings))
+        read = ReadRequest(schema, asked, self.settings)
+        plan = plan_items(read)
         start = None
         if asked.cursor is not None:
             start = cursors.decode(asked.cursor, plan.start_keys, schema.types, plan.identity)
         if asked.explain:
-            return _json(plan.explain(), {"X-Plan": str(plan)})
+            return _explained(plan, read)
 
-        def read() -> Body:
+        def read_body() -> Body:
             limit, cost = asked.limit, Cost()
             while True:
-                page = self._page(plan, start, limit, _seconds_left(request))
+                page = self._page(plan, start, limit, seconds_left(request))
                 cost += page.cost
-                following = cursors.encode(page.following, plan.start_keys, plan.identity) if page.following else None
-                next_page = _next(query, following) if following else None
-                items = [_shown(item, asked.form, plan) for item in page.items]
-                body = orjson.dumps({"items": items, "count": len(items), "next": next_page})
-                if len(body) <= MAX_BODY_BYTES or len(items) == 1:
-                    return body, next_page, cost
-                limit = len(items) // 2
+                cursor = cursors.encode(page.next_key, plan.start_keys, plan.identity) if page.next_key else None
+                next_page = formats.next_reference(query, cursor) if cursor else None
+                body = formats.page_body(page.items, next_page, asked.item_format, plan)
+                if len(body) <= formats.MAX_BODY_BYTES or len(page.items) == 1:
+                    return Body(body, next_page, cost)
+                limit = len(page.items) // 2
 
-        return self._fresh(request, query, plan, read)
-
-    def _fresh(self, request: Request, query: Query, plan: Plan, read: Callable[[], Body]) -> Response:
-        """304 where the client has what `read` would answer, what is stored of it, or that."""
-        anew = "no-cache" in request.headers.get("Cache-Control", "")
-        form = [request.path, request.uri_params, sorted(query.items())]
-        # The head is left out where there is no time for it and for a page, both at their worst.
-        version, cost = None, Cost()
-        if _seconds_left(request) > 2 * CALL_SECONDS:
-            version, cost = self.freshness.version(form, plan.consistent, anew)
-        if_none_match = request.headers.get("If-None-Match", "")
-        had = tags(if_none_match)
-        found = None
-        if version and not anew:
-            if current := next((tag for tag in had if is_of(tag, version)), None):
-                return Response("", _headers(plan, cost, version, current), 304)
-            found = self.freshness.stored(version)
-        if found is None:
-            body, following, spent = read()
-            cost += spent
-            found = answer(version, body, following)
-            if version:
-                self.freshness.store(version, found)
-        headers = _headers(plan, cost, version, found.tag, found.following)
-        if if_none_match.strip() == "*" or any(same_body(tag, found.tag) for tag in had):
-            return Response("", headers, 304)
-        return Response(found.body, headers)
-
-    def _page(self, plan: Plan, start: TypedItem | None, limit: int, seconds_left: float) -> Page:
-        try:
-            return self.table.items(plan, start, limit, seconds_left)
-        except DynamoDBError as error:
-            # The page before came from the same plan, so that what is wrong now is where to go on.
-            if start and error.code == "ValidationException" and not index_is_gone(error):
-                raise cursors.not_a_cursor() from error
-            raise
+        return self._answer(request, plan, read_body)
 
     def _item(self, request: Request, *segments: str) -> Response:
-        schema, query = self.table.schema(), _query(request)
-        asked = controls.parse(query, schema, self.settings, of_item=True)
-        texts = map(_decoded, segments)
+        schema, texts = self.table.schema(), map(decoded, segments)
+        asked = controls.parse_item(query_of(request), schema, self.settings)
+        read = ReadRequest(schema, asked, self.settings)
         key = {name: key_value(name, text, schema) for name, text in zip(schema.table.keys, texts, strict=True)}
-        plan = plan_item(key, Question(schema, asked, self.settings))
+        plan = plans.get_item(key, read)
         if asked.explain:
-            return _json(plan.explain(), {"X-Plan": str(plan)})
+            return _explained(plan, read)
 
-        def read() -> Body:
+        def read_body() -> Body:
             page = self.table.item(plan)
             if not page.items:
                 shown = " and ".join(f"{name} {value!r}" for name, (_, value) in key.items())
                 raise Problem(404, f"There is no item with {shown}.")
-            return orjson.dumps(_shown(page.items[0], asked.form, plan)), None, page.cost
+            return Body(formats.item_body(page.items[0], asked.item_format, plan), None, page.cost)
 
-        return self._fresh(request, query, plan, read)
+        return self._answer(request, plan, read_body)
+
+    def _answer(self, request: Request, plan: Plan, read_body: Callable[[], Body]) -> Response:
+        """Answer with a 304 if the client has the current answer, else with a kept one, else with a new read."""
+        bypass_cache = "no-cache" in request.headers.get("Cache-Control", "")
+        key, cost = self._cache_key(request, plan, bypass_cache)
+        if_none_match = request.headers.get("If-None-Match", "")
+        etags = client_etags(if_none_match)
+        found = None
+        if key and not bypass_cache:
+            if current := next((etag for etag in etags if etag_matches(etag, key)), None):
+                return Response("", _headers(plan, cost, key, current), 304)
+            found = self.cache.get(key)
+        if found is None:
+            body = read_body()
+            cost += body.cost
+            found = answer(key, body.content, body.next_page)
+            if key:
+                self.cache.put(key, found)
+        headers = _headers(plan, cost, key, found.etag, found.next_page)
+        if if_none_match.strip() == "*" or any(same_body(etag, found.etag) for etag in etags):
+            return Response("", headers, 304)
+        return Response(found.body, headers)
+
+    def _cache_key(self, request: Request, plan: Plan, bypass_cache: bool) -> tuple[CacheKey | None, Cost]:
+        # Without time for the head and a page, both at their slowest, the head is left out.
+        if self.feed is None or seconds_left(request) <= 2 * CALL_SECONDS:
+            return None, Cost()
+        identity = [request.path, request.uri_params, sorted(query_of(request).items())]
+        return self.cache.key(identity, plan.consistent, bypass_cache)
+
+    def _page(self, plan: Plan, start: TypedItem | None, limit: int, seconds: float) -> Page:
+        try:
+            return self.table.items(plan, start, limit, seconds)
+        except DynamoDBError as error:
+            # The page before had the same plan, so the start key is at fault.
+            if start and error.code == "ValidationException" and not index_is_gone(error):
+                raise cursors.not_a_cursor() from error
+            raise
 
 
-def problem_of(error: Exception, request_id: str) -> Problem:
-    """Return the problem to answer with. An error that nobody expects is a 500 that names `request_id`: the cause goes
-    to the log, never to the body."""
-    if isinstance(error, Problem):
-        return error
-    failure = failure_of(error) if isinstance(error, DynamoDBError) else None
-    if failure:
-        return Problem(503, failure.detail, failure.retry_after)
-    return Problem(500, f"Internal error. The log entry of this request is {request_id}.")
+def _explained(plan: Plan, read: ReadRequest) -> Response:
+    from chalicelib.query.reasons import explain
+
+    return json_response(explain(plan, read), {"X-Plan": str(plan)})
 
 
-def chalice_error(response: Response, settings: Settings) -> Response:
-    """An error that Chalice answered by itself (a method that no route has) as a problem that a browser can read."""
-    if response.status_code < 400 or response.headers.get("Content-Type") == MEDIA_TYPE:
-        return response
-    problem = Problem(response.status_code, f"{response.body['Message']}.")
-    headers = {**response.headers, **problem.headers, **cors(settings).get_access_control_headers()}
-    return Response(problem.body, headers, problem.status)
-
-
-_READ_HEADERS: Headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
-
-
-def _json(body: Mapping[str, Any], headers: Headers) -> Response:
-    return Response(orjson.dumps(body).decode(), {**_READ_HEADERS, **headers})
-
-
-def _headers(plan: Plan, cost: Cost, version: Version | None, tag: str, following: str | None = None) -> Headers:
-    headers: Headers = {"X-Plan": str(plan), **_READ_HEADERS, **_cost(cost)}
-    if version:
-        headers |= {"ETag": f'"{tag}"', "X-Position": str(version.position)}
-    if following and len(following) <= MAX_LINK_BYTES:
-        headers["Link"] = f'<{following}>; rel="next"'
+def _headers(plan: Plan, cost: Cost, key: CacheKey | None, etag: str, next_page: str | None = None) -> Headers:
+    headers: Headers = {"X-Plan": str(plan), **READ_HEADERS, **cost_headers(cost)}
+    if key:
+        headers |= {"ETag": f'"{etag}"', "X-Position": str(key.position)}
+    if next_page and len(next_page) <= MAX_LINK_BYTES:
+        headers["Link"] = f'<{next_page}>; rel="next"'
     return headers
-
-
-def _cost(cost: Cost) -> Headers:
-    return {"Server-Timing": f"dynamodb;dur={cost.seconds * 1000:.1f}", "X-Consumed-Capacity": f"{cost.units:g}"}
-
-
-def _seconds_left(request: Request) -> float:
-    left: float = _context(request).get_remaining_time_in_millis() / 1000
-    return left
-
-
-def _context(request: Request) -> Any:
-    return request.lambda_context
-
-
-def _query(request: Request) -> Query:
-    given = request.query_params
-    return {} if given is None else {name: given.getlist(name) for name in given}
-
-
-def _shown(item: TypedItem, form: str, plan: Plan) -> PlainItem:
-    for name in plan.strip:
-        item.pop(name, None)
-    for name, paths in plan.narrow.items():
-        if name in item and (kept := picked(item.pop(name), paths)):
-            item[name] = kept
-    return READERS[form](item)
-
-
-def _decoded(segment: str) -> str:
-    """A path segment as API Gateway hands it on, still percent-encoded (aws/chalice#511), decoded exactly once."""
-    try:
-        return unquote(segment, errors="strict")
-    except UnicodeDecodeError:
-        raise bad_request(f"{segment[:80]!r} is not percent-encoded UTF-8.") from None
-
-
-def _next(query: Query, position: str) -> str:
-    """The request for the page behind this one, as a reference that resolves against the request's own URL."""
-    return "?" + urlencode({**query, "_cursor": [position]}, doseq=True, quote_via=quote, safe=",")

@@ -1,8 +1,8 @@
-"""The feed's head is the table's version: ETags, 304, and the pages that a warm function keeps.
+"""ETags, 304, and the answers that a warm function keeps: all follow the feed's head.
 
-A version is a hash of the head, the request and a window of MAX_STALE_SECONDS on the clock, so that an answer outlives
-neither a change nor, where the stream has stopped, its window. The head is read first and the page after it: a page is
-never older than the head it is filed under.
+A cache key is a hash of the head, the request, the settings and a window of MAX_STALE_SECONDS on the clock. So an
+answer outlives neither a change nor, where the stream has stopped, its window. The head is read before the page, so
+that a page is never older than its key.
 """
 
 from __future__ import annotations
@@ -14,131 +14,131 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from chalicelib.changes.writer import Feed, Head
+from chalicelib.changes.entries import Head
+from chalicelib.changes.reader import FeedReader
 from chalicelib.dynamodb.client import Cost
 from chalicelib.dynamodb.errors import DynamoDBError
 from chalicelib.settings import Settings
 
 log = logging.getLogger("tablecast")
 
-# What is read eventually consistent may lack what the head has had for less than this. DynamoDB gives no bound; it is
-# "a fraction of a second, under normal conditions" (developer guide, "Global secondary indexes").
+# For this long after a change, an eventually consistent read may lack it. DynamoDB gives no bound; it is "a fraction of
+# a second, under normal conditions" (developer guide, "Global secondary indexes").
 SETTLE_SECONDS = 5.0
 
-# The bodies that a warm function keeps.
+# The size of the bodies that a warm function keeps.
 CACHE_BYTES = 32_000_000
 
-_TAG = re.compile(r'"([^"]*)"')
+_ETAG = re.compile(r'"([^"]*)"')
 
 
-@dataclass(frozen=True)
-class Version:
-    """What an answer is an answer to: `text`, a hash, and the `position` of the head in it. All changes up to there are
-    in the answer; to follow from there misses none."""
+class CacheKey(NamedTuple):
+    """What an answer depends on. `digest`: a hash. `position`: of the head in it. The answer has all changes up to
+    there, so that a client that follows from there misses none."""
 
-    text: str
+    digest: str
     position: int
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A body, its entity tag (RFC 9110, 8.8.3) without the quotes, "" where it has none, and the `next` it tells."""
+class Answer(NamedTuple):
+    """`etag`: the entity tag (RFC 9110, 8.8.3) without quotes, "" for none. `next_page`: the `next` in the body."""
 
-    tag: str
+    etag: str
     body: str
-    following: str | None
+    next_page: str | None
 
     @property
     def size(self) -> int:
-        """Bytes of memory, near enough."""
+        """The bytes of memory it takes, approximately."""
         return sys.getsizeof(self.body) + 1000
 
 
-def answer(version: Version | None, body: bytes, following: str | None) -> Answer:
-    return Answer(f"{version.text}-{_hash(body)}" if version else "", body.decode(), following)
+def answer(key: CacheKey | None, body: bytes, next_page: str | None) -> Answer:
+    return Answer(f"{key.digest}-{_hash(body)}" if key else "", body.decode(), next_page)
 
 
-def tags(if_none_match: str) -> list[str]:
-    """The entity tags of an If-None-Match. It compares weakly (RFC 9110, 13.1.2), so that W/ is no difference."""
-    return _TAG.findall(if_none_match)
+def client_etags(if_none_match: str) -> list[str]:
+    """Return the entity tags of an If-None-Match. It compares weakly (RFC 9110, 13.1.2): W/ makes no difference."""
+    return _ETAG.findall(if_none_match)
 
 
-def is_of(tag: str, version: Version) -> bool:
-    return tag.partition("-")[0] == version.text
+def etag_matches(etag: str, key: CacheKey) -> bool:
+    return etag.partition("-")[0] == key.digest
 
 
-def same_body(tag: str, other: str) -> bool:
-    return tag.partition("-")[2] == other.partition("-")[2] != ""
+def same_body(etag: str, other: str) -> bool:
+    return etag.partition("-")[2] == other.partition("-")[2] != ""
 
 
-class Freshness:
-    """`feed`: None where there is none, and nothing has a version then. `clock`: seconds since 1970, since the
-    monotonic one stands still while Lambda keeps a function frozen."""
+class ResponseCache:
+    """`feed`: None without a change feed; then nothing has a key. `clock`: seconds since 1970, since the monotonic
+    clock stands still while Lambda keeps a function frozen."""
 
-    def __init__(self, settings: Settings, feed: Feed | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, feed: FeedReader | None, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._feed = feed
         self._clock = clock
         self._head = Head()
         self._head_until = 0.0
-        self._pages: OrderedDict[Version, Answer] = OrderedDict()
+        self._answers: OrderedDict[CacheKey, Answer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()  # `chalice local` answers in threads.
-        # In an order: that of a set is another in each process.
-        self._said = [sorted(v) if isinstance(v, frozenset) else v for v in astuple(settings)]
+        # Sorted: the order of a set differs between processes.
+        self._settings_json = [sorted(v) if isinstance(v, frozenset) else v for v in settings]
 
-    def head(self, anew: bool, reached: int = 0) -> tuple[Head, Cost]:
-        """The feed's head, as a warm function read it up to FRESHNESS_SECONDS ago; as it is now where `anew`, or where
-        that had not `reached` the position that another function has given out."""
+    def head(self, bypass_cache: bool, reached: int = 0) -> tuple[Head, Cost]:
+        """Return the feed's head, up to FRESHNESS_SECONDS old, and the cost of reading it.
+
+        It is read now if `bypass_cache`, or if the known one is before the position `reached`, which another function
+        has given out.
+        """
         assert self._feed
         trusted = 0 < self._head_until - self._clock() <= self._settings.freshness_seconds
-        if trusted and not anew and reached <= self._head.position:
+        if trusted and not bypass_cache and reached <= self._head.position:
             return self._head, Cost()
         head, cost = self._feed.head()
         self._head, self._head_until = head, self._clock() + self._settings.freshness_seconds
         return head, cost
 
-    def version(self, form: Any, settled: bool, anew: bool) -> tuple[Version | None, Cost]:
-        """The version of what the request answers, and what it took to know; None where it has none to rely on.
+    def key(self, request: Any, consistent: bool, bypass_cache: bool) -> tuple[CacheKey | None, Cost]:
+        """Return the cache key of a request, and the cost of knowing it; None if no key can be relied on.
 
-        `form`: what makes it this request, as JSON. `settled`: whether what it reads is strongly consistent.
-        `anew`: whether the head has to be read now.
+        `request`: JSON that identifies it. `consistent`: whether its read is strongly consistent.
         """
         if self._feed is None:
             return None, Cost()
         try:
-            head, cost = self.head(anew)
+            head, cost = self.head(bypass_cache)
         except DynamoDBError as error:
             # The table can be read all the same.
-            log.warning("the feed cannot be read, so that this answer has no ETag: %s", error)
+            log.warning("The feed cannot be read, so this answer has no ETag: %s", error)
             return None, Cost()
         now = self._clock()
-        if not settled and now - head.at < SETTLE_SECONDS:
+        if not consistent and now - head.at < SETTLE_SECONDS:
             return None, cost
         window = int(now / self._settings.max_stale_seconds)
-        versioned = [head.epoch, head.position, window, self._said, form]
-        return Version(_hash(orjson.dumps(versioned)), head.position), cost
+        parts = [head.epoch, head.position, window, self._settings_json, request]
+        return CacheKey(_hash(orjson.dumps(parts)), head.position), cost
 
-    def stored(self, version: Version) -> Answer | None:
+    def get(self, key: CacheKey) -> Answer | None:
         with self._lock:
-            page = self._pages.get(version)
-            if page:
-                self._pages.move_to_end(version)
-            return page
+            found = self._answers.get(key)
+            if found:
+                self._answers.move_to_end(key)
+            return found
 
-    def store(self, version: Version, page: Answer) -> None:
-        """Keeps `page`, and lets go of those unused for longest where they are too much together."""
+    def put(self, key: CacheKey, kept: Answer) -> None:
+        """Keep an answer. Drop the least recently used ones if all together are too large."""
         with self._lock:
-            self._bytes += page.size - (self._pages[version].size if version in self._pages else 0)
-            self._pages[version] = page
+            self._bytes += kept.size - (self._answers[key].size if key in self._answers else 0)
+            self._answers[key] = kept
             while self._bytes > CACHE_BYTES:
-                self._bytes -= self._pages.popitem(last=False)[1].size
+                self._bytes -= self._answers.popitem(last=False)[1].size
 
 
 def _hash(data: bytes) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.changes import writer
-from chalicelib.changes.records import changes_of
-from chalicelib.changes.writer import Changes, Contended, Feed
+from chalicelib.changes import entries, writer
+from chalicelib.changes.reader import Changes, FeedReader
+from chalicelib.changes.writer import Contended, FeedWriter
 from chalicelib.dynamodb.client import Cost, DynamoDB
 from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.errors import DynamoDBError
@@ -49,19 +49,22 @@ class World:
         self.clock = Clock()
         self.slept: list[float] = []
 
-    def function(self, dynamodb: DynamoDB | None = None) -> Feed:
+    def function(self, dynamodb: DynamoDB | None = None) -> FeedWriter:
         """A cold function."""
-        return Feed(self.settings, dynamodb or DynamoDB(self.client), self.clock, self.slept.append)
+        return FeedWriter(self.settings, dynamodb or DynamoDB(self.client), self.clock, self.slept.append)
+
+    def reader(self, dynamodb: DynamoDB | None = None) -> FeedReader:
+        return FeedReader(self.settings, dynamodb or DynamoDB(self.client), self.clock)
 
     def records(self, number: int, **made: Any) -> list[dict[str, Any]]:
         created = int(self.clock.now)
         return [record(table=self.settings.table_name, **{"created": created, **made}) for _ in range(number)]
 
-    def append(self, records: list[dict[str, Any]], function: Feed | None = None) -> None:
-        (function or self.function()).append(changes_of({"Records": records}, self.settings))
+    def append(self, records: list[dict[str, Any]], function: FeedWriter | None = None) -> None:
+        (function or self.function()).append({"Records": records})
 
     def read(self, since: int, limit: int = 1000, dynamodb: DynamoDB | None = None) -> Changes:
-        reader = self.function(dynamodb)
+        reader = self.reader(dynamodb)
         changes, _ = reader.read(since, limit, reader.head()[0])
         return changes
 
@@ -106,7 +109,7 @@ def test_changes_come_back_as_they_went_in(world: World) -> None:
 def test_a_feed_that_nothing_came_to_is_at_0(world: World) -> None:
     assert world.read(0) == Changes([], 0)
     world.append([])
-    assert world.function().head()[0] == writer.Head(0, None, 0.0)
+    assert world.reader().head()[0] == entries.Head(0, None, 0.0)
 
 
 def test_a_warm_function_writes_without_a_read(world: World, calls: list[dict[str, Any]]) -> None:
@@ -195,7 +198,7 @@ def test_ten_thousand_records_in_a_batch(world: World, calls: list[dict[str, Any
         page = world.read(following, 999)
         assert 0 < len(page.changes) <= 999
         seen += page.changes
-        following = page.following
+        following = page.next_position
     assert [change["id"] for change in seen] == ids(records)
     assert [change["position"] for change in seen] == list(range(1, 10_001))
 
@@ -208,7 +211,7 @@ def test_a_change_of_two_images_of_400_kb_is_kept_whole(world: World) -> None:
     world.append([small[0], *big, small[1]])
     # Delivered again, to a cold function, it is found across DynamoDB's pages of 1 MB.
     world.append([small[0], *big, small[1]])
-    assert world.function().head()[0].position == 4
+    assert world.reader().head()[0].position == 4
     assert world.ids(0)[:1] == ids(small)[:1]
     changes = world.read(1, 1).changes + world.read(2, 1).changes
     assert [change["new"]["b"]["B"] for change in changes] == [blobs[0], blobs[2]]
@@ -264,8 +267,10 @@ def test_a_reader_waits_for_what_cannot_be_seen_yet(world: World, hidden: str, s
         world.append(world.records(2))
     page = world.read(since, dynamodb=hiding(world, hidden, 1))
     assert [change["position"] for change in page.changes] == seen
-    assert page.following == (seen or [since])[-1]
-    assert [change["position"] for change in world.read(page.following).changes] == list(range(page.following + 1, 7))
+    assert page.next_position == (seen or [since])[-1]
+    assert [change["position"] for change in world.read(page.next_position).changes] == list(
+        range(page.next_position + 1, 7)
+    )
 
 
 @pytest.mark.parametrize("hidden", ["2", "4", "6"])
@@ -288,7 +293,7 @@ def test_a_reader_behind_the_oldest_entry_is_told_so(world: World) -> None:
     world.clock.now += 2 * DAY
     # Whether TTL has come to delete what has expired, within days, makes no difference.
     for _ in range(2):
-        with pytest.raises(Problem, match="since is 1, and the oldest change that is kept is 4: read /items") as gone:
+        with pytest.raises(Problem, match=r"_since is 1, but the oldest change that is kept is 4\. Read") as gone:
             world.read(1)
         assert gone.value.status == 410
         assert [change["position"] for change in world.read(3).changes] == [4, 5]
@@ -301,9 +306,9 @@ def test_a_reader_behind_the_oldest_entry_is_told_so(world: World) -> None:
 def test_a_feed_that_was_quiet_for_longer_than_it_keeps_goes_on_where_it_was(world: World) -> None:
     function = world.function()
     world.append(world.records(3), function)
-    epoch = world.function().head()[0].epoch
+    epoch = world.reader().head()[0].epoch
     world.clock.now += 30 * DAY
-    with pytest.raises(Problem, match="since is 2, and no change of that time is kept"):
+    with pytest.raises(Problem, match="_since is 2, but no change of that time is kept"):
         world.read(2)
     assert world.read(0) == Changes([], 3)
     assert world.read(3) == Changes([], 3)
@@ -314,13 +319,13 @@ def test_a_feed_that_was_quiet_for_longer_than_it_keeps_goes_on_where_it_was(wor
     world.append(world.records(1))
     world.append(world.records(1), function)
     assert [change["position"] for change in world.read(3).changes] == [4, 5]
-    head, _ = world.function().head()
+    head, _ = world.reader().head()
     assert (head.position, head.epoch) == (5, epoch)
 
 
 def test_a_position_that_was_never_given_is_gone_too(world: World) -> None:
     world.append(world.records(3))
-    with pytest.raises(Problem, match="since is 4, and the last change of this feed is 3") as gone:
+    with pytest.raises(Problem, match="_since is 4, but the last change of this feed is 3") as gone:
         world.read(4)
     assert gone.value.status == 410
 
@@ -345,7 +350,7 @@ def test_an_append_gives_up_where_others_always_come_first(world: World) -> None
         if operation == "GetItem":
             world.append(world.records(1), other)
 
-    with pytest.raises(Contended, match="the feed's head moved 12 times while 2 changes were to be filed"):
+    with pytest.raises(Contended, match="others moved the head of the feed 12 times; 2 changes are not filed"):
         world.append(world.records(2), world.function(Faulty(world.client, first)))
     assert len(world.slept) == writer.ATTEMPTS - 1
     assert sum(world.slept) < writer.ATTEMPTS * writer.BACKOFF_SECONDS
@@ -372,6 +377,6 @@ def test_an_entry_says_when_it_may_go(world: World, dynamodb: Any) -> None:
         TableName="feed", KeyConditionExpression="feed = :feed", ExpressionAttributeValues=mine
     )["Items"]
     assert "expires" not in head
-    assert int(entry["expires"]["N"]) == int(NOW) + writer.RETENTION_SECONDS
-    assert writer.RETENTION_SECONDS >= 25 * 3600
+    assert int(entry["expires"]["N"]) == int(NOW) + entries.RETENTION_SECONDS
+    assert entries.RETENTION_SECONDS >= 25 * 3600
     assert json.loads(zlib.decompress(entry["changes"]["B"]))[0]["op"] == "modify"

@@ -15,9 +15,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from chalicelib.changes import writer
-from chalicelib.changes.records import changes_of
-from chalicelib.changes.writer import Feed
+from chalicelib.changes import entries, writer
+from chalicelib.changes.reader import FeedReader
+from chalicelib.changes.writer import FeedWriter
 from chalicelib.dynamodb.client import Cost, DynamoDB
 from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
@@ -58,8 +58,7 @@ class Invocation(threading.Thread):
 
     def run(self) -> None:
         try:
-            settings = self.function.settings
-            self.function.feed.append(changes_of({"Records": self.batch}, settings))
+            self.function.writer.append({"Records": self.batch})
         except BaseException as error:
             self.outcome = error
         self.ended = True
@@ -92,7 +91,7 @@ class Function(DynamoDB):
     def __init__(self, settings: Settings, clock: Any) -> None:
         super().__init__(Function.client)
         self.settings = settings
-        self.feed = Feed(settings, self, clock, sleep=lambda _: None)
+        self.writer = FeedWriter(settings, self, clock, sleep=lambda _: None)
         self.busy: Invocation | None = None
 
     def call(self, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
@@ -116,7 +115,7 @@ class Deliveries(RuleBasedStateMachine):
         self.functions = [self.function(number) for number in range(FUNCTIONS)]
         self.shards = [Shard([]) for _ in range(SHARDS)]
         self.invocations: list[Invocation] = []
-        self.read = Feed(self.settings, DynamoDB(Function.client), lambda: self.now)
+        self.read = FeedReader(self.settings, DynamoDB(Function.client), lambda: self.now)
         self.seen: list[dict[str, Any]] = []
         self.position = 0
         self.versions = itertools.count()
@@ -193,9 +192,9 @@ class Deliveries(RuleBasedStateMachine):
         head, _ = self.read.head()
         changes, _ = self.read.read(self.position, limit, head)
         assert len(changes.changes) <= limit
-        assert changes.following > self.position or changes.following == head.position
+        assert changes.next_position > self.position or changes.next_position == head.position
         self.seen += changes.changes
-        self.position = changes.following
+        self.position = changes.next_position
 
     def teardown(self) -> None:
         if not hasattr(self, "shards"):
@@ -223,7 +222,7 @@ class Deliveries(RuleBasedStateMachine):
 def test_each_change_is_in_the_feed_once_and_in_order(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     dynamodb.create_table(**sample.feed_table("machine-feed"))
     monkeypatch.setattr(writer, "ENTRY_CHANGES", 3)
-    monkeypatch.setattr(writer, "PART_BYTES", 100)
+    monkeypatch.setattr(entries, "PART_BYTES", 100)
     monkeypatch.setattr(writer, "REMEMBERED", 6)
     Function.client = connect(os.environ)
     run_state_machine_as_test(Deliveries, settings=settings(max_examples=50, stateful_step_count=40))

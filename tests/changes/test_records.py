@@ -83,7 +83,7 @@ def test_what_is_not_published_is_not_in_a_change() -> None:
 def test_a_record_of_another_table_is_refused_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "tablecast"):
         assert changes_of({"Records": [record(table="orders")] * 3}, settings()) == []
-    assert caplog.messages == ["left out: 3 changes of table 'orders', and this is the feed of 'study_test'"]
+    assert caplog.messages == ["left out: 3 changes of table 'orders'; this is the feed of 'study_test'"]
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": None}])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.dynamodb.items import READERS, number, picked, typed
+from chalicelib.dynamodb.items import ITEM_FORMATS, number, picked, typed
 
 NUMBERS = st.builds(
     lambda digits, exponent: Decimal(digits).scaleb(exponent - len(str(abs(digits)))),
@@ -29,9 +29,9 @@ PLAIN = st.recursive(
 @given(st.dictionaries(TEXT, PLAIN, max_size=4))
 def test_what_goes_in_comes_out_with_every_digit(item: dict[str, Any]) -> None:
     there = orjson.dumps(typed(item)["M"])
-    back = orjson.dumps(READERS["number"](orjson.loads(there)))
+    back = orjson.dumps(ITEM_FORMATS["number"](orjson.loads(there)))
     assert json.loads(back, parse_float=Decimal, parse_int=Decimal) == item
-    assert READERS["string"](orjson.loads(there)) == as_strings(item)
+    assert ITEM_FORMATS["string"](orjson.loads(there)) == as_strings(item)
 
 
 def as_strings(value: Any) -> Any:
@@ -46,7 +46,7 @@ def as_strings(value: Any) -> Any:
 
 def test_types_are_followed_and_not_guessed() -> None:
     item: dict[str, Any] = {"a": {"M": {"S": {"S": "x"}, "N": {"N": "1"}}}, "b": {"L": [{"M": {"L": {"L": []}}}]}}
-    assert READERS["string"](item) == {"a": {"S": "x", "N": "1"}, "b": [{"L": []}]}
+    assert ITEM_FORMATS["string"](item) == {"a": {"S": "x", "N": "1"}, "b": [{"L": []}]}
 
 
 def test_every_type_has_its_plain_form() -> None:
@@ -60,11 +60,11 @@ def test_every_type_has_its_plain_form() -> None:
         "ns": {"NS": ["2", "1.5"]},
         "bs": {"BS": ["AA=="]},
     }
-    assert orjson.dumps(READERS["string"](copy.deepcopy(item))).decode() == (
+    assert orjson.dumps(ITEM_FORMATS["string"](copy.deepcopy(item))).decode() == (
         '{"s":"서울","n":"12345678901234567890123456789012345678","b":"AAEC","bool":false,"null":null,'
         '"ss":["b","a"],"ns":["2","1.5"],"bs":["AA=="]}'
     )
-    assert orjson.dumps(READERS["number"](item)).decode() == (
+    assert orjson.dumps(ITEM_FORMATS["number"](item)).decode() == (
         '{"s":"서울","n":12345678901234567890123456789012345678,"b":"AAEC","bool":false,"null":null,'
         '"ss":["b","a"],"ns":[2,1.5],"bs":["AA=="]}'
     )
@@ -129,7 +129,7 @@ def test_what_is_picked_is_what_a_projection_leaves(value: Any, paths: list[Any]
 
 def test_a_typed_item_is_as_dynamodb_has_it() -> None:
     item: dict[str, Any] = {"a": {"M": {"n": {"N": "1.50"}}}, "b": {"BS": ["AA=="]}, "c": {"NULL": True}}
-    assert READERS["typed"](copy.deepcopy(item)) == item
+    assert ITEM_FORMATS["typed"](copy.deepcopy(item)) == item
 
 
 def test_sets_are_typed_by_their_elements() -> None:
@@ -138,5 +138,5 @@ def test_sets_are_typed_by_their_elements() -> None:
 
 
 def test_what_dynamodb_has_no_type_for_is_refused() -> None:
-    with pytest.raises(TypeError, match="complex is no type of DynamoDB's"):
+    with pytest.raises(TypeError, match="DynamoDB has no type for complex"):
         typed({"a": [1j]})

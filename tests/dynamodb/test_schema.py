@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from chalicelib.dynamodb.schema import Index, read
+from chalicelib.query.access import Access
 from local import sample
 
 
@@ -18,7 +19,7 @@ def test_keys_types_and_indexes_are_read() -> None:
     assert schema.table == Index("table", None, "idx", None, None)
     assert [str(index) for index in schema.indexes] == ["by_net", "by_type_and_size", "by_alert"]
     assert schema.indexes[0] == Index("global", "by_net", "net", "time", None)
-    assert schema.indexes[2].holds == frozenset({"idx", "alert", "mag", "place", "time", "title", "url"})
+    assert schema.indexes[2].projected_attributes == frozenset({"idx", "alert", "mag", "place", "time", "title", "url"})
     assert schema.types == {"idx": "S", "net": "S", "time": "N", "magType": "S", "mag": "N", "alert": "S"}
 
 
@@ -40,17 +41,17 @@ def test_the_least_that_any_role_allows_is_what_a_key_can_have() -> None:
 
 
 def test_an_index_whose_key_is_kept_in_is_not_published() -> None:
-    schema = read(sample.TABLE).published(frozenset({"net", "time", "place"}))
+    schema = Access(frozenset({"idx", "net", "time", "place"})).schema(read(sample.TABLE))
     assert [str(index) for index in schema.indexes] == ["by_net"]
     assert schema.types == {"idx": "S", "net": "S", "time": "N"}
 
 
 def test_what_is_kept_in_is_not_told_of() -> None:
-    schema = read(sample.TABLE).published(frozenset({"alert", "mag", "place", "gap"}))
-    assert [index.holds for index in schema.indexes] == [frozenset({"idx", "alert", "mag", "place"})]
+    schema = Access(frozenset({"idx", "alert", "mag", "place", "gap"})).schema(read(sample.TABLE))
+    assert [index.projected_attributes for index in schema.indexes] == [frozenset({"idx", "alert", "mag", "place"})]
 
 
 def test_what_an_index_lacks() -> None:
     schema = read(sample.TABLE)
-    assert schema.indexes[2].lacks({"gap", "mag", "felt"}) == ["felt", "gap"]
-    assert schema.table.lacks({"anything"}) == []
+    assert schema.indexes[2].missing({"gap", "mag", "felt"}) == ["felt", "gap"]
+    assert schema.table.missing({"anything"}) == []

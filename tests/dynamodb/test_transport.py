@@ -19,11 +19,11 @@ import pytest
 import trustme
 
 from chalicelib.dynamodb import endpoint, transport
-from chalicelib.dynamodb.botocore_transport import Botocore
+from chalicelib.dynamodb.botocore_transport import BotocoreTransport
 from chalicelib.dynamodb.endpoint import BOTOCORE_VARIABLES, Transport, connect, endpoint_in
 from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
 from chalicelib.dynamodb.signature_v4 import Credentials
-from chalicelib.dynamodb.transport import Signed
+from chalicelib.dynamodb.transport import SignedTransport
 from tests import faults
 
 ENVIRON = {
@@ -63,8 +63,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, slept: 
         if request.param == "ours":
             place = endpoint_in(os.environ)
             assert place
-            return Signed(place, sleep=slept.append)
-        return Botocore()
+            return SignedTransport(place, sleep=slept.append)
+        return BotocoreTransport()
 
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.3)
     monkeypatch.setattr(transport, "READ_SECONDS", 0.3)
@@ -94,7 +94,7 @@ def test_what_else_http_allows_is_an_answer_too(way: Any, slept: list[float], an
         assert [here.send("Query", {"TableName": "a"}) for _ in range(3)] == [GOOD[1]] * 3
     first, second, third = (headers["port"] for headers, _ in had)
     assert slept == []
-    if isinstance(here, Signed):
+    if isinstance(here, SignedTransport):
         assert first != second == third
 
 
@@ -186,10 +186,10 @@ def test_nobody_there_is_unreachable(way: Any) -> None:
     ("wrong", "status", "words"),
     [
         ("checksum", 0, "checksum"),
-        ("half a head", 0, "half an answer"),
-        ("endless head", 0, "without an end"),
-        ((400, b'{"__type": null}'), 400, "no error of DynamoDB's"),
-        ((400, b"[]"), 400, "no error of DynamoDB's"),
+        ("half a head", 0, "the connection ended within the response"),
+        ("endless head", 0, "the head of the response is too long"),
+        ((400, b'{"__type": null}'), 400, "not an error of DynamoDB's"),
+        ((400, b"[]"), 400, "not an error of DynamoDB's"),
     ],
 )
 def test_where_botocore_is_no_measure_it_is_an_error(
@@ -199,7 +199,7 @@ def test_where_botocore_is_no_measure_it_is_an_error(
         place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
         with pytest.raises(DynamoDBError, match=words) as failed:
-            Signed(place, sleep=slept.append).send("Query", {})
+            SignedTransport(place, sleep=slept.append).send("Query", {})
     assert failed.value.status == status
     assert len(had) == (1 if status else 3)
 
@@ -254,17 +254,17 @@ def test_a_connection_is_kept_as_long_as_it_is_there(way: Any, slept: list[float
 
 
 def test_what_says_no_more_than_all_that_it_takes_needs_no_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(connect(os.environ), Signed)
+    assert isinstance(connect(os.environ), SignedTransport)
     for name in BOTOCORE_VARIABLES:
-        assert isinstance(connect({**os.environ, name: "x"}), Botocore)
+        assert isinstance(connect({**os.environ, name: "x"}), BotocoreTransport)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        assert isinstance(connect({**os.environ, name: ""}), Botocore)
-    assert isinstance(connect({**os.environ, "AWS_ENDPOINT_URL": "http://a/path"}), Botocore)
+        assert isinstance(connect({**os.environ, name: ""}), BotocoreTransport)
+    assert isinstance(connect({**os.environ, "AWS_ENDPOINT_URL": "http://a/path"}), BotocoreTransport)
     pathlib.Path("~/.aws").expanduser().mkdir()
     for name in ("config", "credentials"):
         file = pathlib.Path("~/.aws").expanduser() / name
         file.write_text("[default]\n")
-        assert isinstance(connect(os.environ), Botocore)
+        assert isinstance(connect(os.environ), BotocoreTransport)
         file.unlink()
 
 
@@ -311,7 +311,7 @@ def test_over_tls_the_other_side_is_who_it_says(
     with faults.scripted(GOOD, tls=server) as (url, had):
         place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
-        here = Signed(place, sleep=slept.append)
+        here = SignedTransport(place, sleep=slept.append)
         if known:
             assert [here.send("Query", {}) for _ in range(3)] == [GOOD[1]] * 3
         else:

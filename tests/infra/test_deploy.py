@@ -157,7 +157,7 @@ def check_gateways_own_answers(cloud: Cloud, api: str) -> None:
 def check_changes(cloud: Cloud, api: str, ids: list[str]) -> None:
     """/changes tells each of `ids` once."""
     eventually(lambda: cloud.get(api, "/changes")[2]["next"] >= len(ids), f"{len(ids)} changes")
-    changes = cloud.get(api, "/changes?since=0&limit=1000")[2]["changes"]
+    changes = cloud.get(api, "/changes?_since=0&_limit=1000")[2]["changes"]
     assert [change["position"] for change in changes] == list(range(1, len(ids) + 1))
     assert sorted(change["key"]["idx"] for change in changes) == sorted(ids)
 
@@ -283,7 +283,7 @@ def reads(cloud: Cloud, api: str) -> bool:
     """Whether the API answers all that it is asked."""
     try:
         check_reads(cloud, api)
-        (first,) = cloud.get(api, "/changes?since=0&limit=1")[2]["changes"]
+        (first,) = cloud.get(api, "/changes?_since=0&_limit=1")[2]["changes"]
         return bool(first["position"] == 1)
     except (AssertionError, KeyError):
         return False

@@ -166,7 +166,7 @@ def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
         os.kill(run.child("local.stream"), signal.SIGKILL)
         run.dynamodb().put_item(TableName="study_test", Item={"idx": {"S": "after"}})
         run.wait_for_position(1710)
-        assert [change["key"] for change in run.get("/changes?since=1709")[2]["changes"]] == [{"idx": "after"}]
+        assert [change["key"] for change in run.get("/changes?_since=1709")[2]["changes"]] == [{"idx": "after"}]
 
 
 def check_that_changes_are_live(run: Run) -> None:
@@ -187,7 +187,7 @@ def check_that_changes_are_live(run: Run) -> None:
         ExpressionAttributeValues={":mag": {"N": "9.5"}},
     )
     run.wait_for_position(1708, seconds=2)
-    (change,) = run.get("/changes?since=1707")[2]["changes"]
+    (change,) = run.get("/changes?_since=1707")[2]["changes"]
     assert (change["op"], change["key"], change["new"]["mag"]) == ("modify", {"idx": idx}, "9.5")
     time.sleep(1)  # FRESHNESS_SECONDS
     status, headers, body = run.get("/items?_limit=5", **{"If-None-Match": tag})
@@ -231,7 +231,7 @@ def test_a_run_with_writes(clone: pathlib.Path) -> None:
         run.wait_for_position(1720)
         seen, following = [], 1707
         for _ in range(10):
-            page = run.get(f"/changes?since={following}")[2]
+            page = run.get(f"/changes?_since={following}")[2]
             seen += page["changes"]
             following = page["next"]
             time.sleep(0.3)
@@ -265,7 +265,7 @@ def test_a_row_that_dynamodb_refuses_is_told_by_its_line(clone: pathlib.Path, tm
 
 def test_a_wrong_setting_is_told_before_anything_starts(clone: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBERS", "float")
-    assert refused(clone) == "tablecast: NUMBERS is 'float': it takes string or number"
+    assert refused(clone) == "tablecast: NUMBERS is 'float'. Use string or number"
 
 
 @pytest.mark.parametrize(

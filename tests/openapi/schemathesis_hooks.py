@@ -14,7 +14,8 @@ import requests
 import schemathesis
 from schemathesis import Case, HookContext
 
-from chalicelib.query.conditions import OPERATORS, parse_path, split_name
+from chalicelib.query.conditions import parse_path, split_name
+from chalicelib.query.operators import OPERATORS
 from chalicelib.query.values import unquoted
 
 Query = dict[str, Any]
@@ -93,7 +94,7 @@ def an_index_that_fits(query: Query, table: Table) -> Query:
     filters on, or fields of, what it does not hold; a global one without `_consistent`."""
     index = next((index for index in table["indexes"] if index["name"] == query.get("_index")), None)
     if "_sort" in query:
-        orders = [*table["indexes"], {"name": None, "kind": "table", "holds": None, **table["keys"]}]
+        orders = [*table["indexes"], {"name": None, "kind": "table", "projection": None, **table["keys"]}]
         index = next(one for one in orders if one["sort"] and one["sort"]["name"] == query["_sort"].removeprefix("-"))
         value = {"S": "us", "N": "1", "B": "AAEC"}[index["partition"]["type"]]
         query = {index["partition"]["name"]: value, **query, "_index": index["name"]}
@@ -105,7 +106,7 @@ def an_index_that_fits(query: Query, table: Table) -> Query:
         for name, value in query.items()
         if name not in unfit
         and value is not None
-        and (name.startswith("_") or not index["holds"] or split_name(name)[0] in index["holds"])
+        and (name.startswith("_") or not index["projection"] or split_name(name)[0] in index["projection"])
     }
 
 

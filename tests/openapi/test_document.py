@@ -11,12 +11,15 @@ from chalice.test import HTTPResponse
 from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 
-from chalicelib.dynamodb.schema import read
+from chalicelib.dynamodb.schema import TableSchema, read
 from chalicelib.openapi import document, responses
-from chalicelib.query.conditions import OPERATORS, split_name
-from chalicelib.query.controls import CHANGES_CONTROLS, CONTROLS
+from chalicelib.query.access import access_of
+from chalicelib.query.conditions import split_name
+from chalicelib.query.controls import CHANGES, ITEM, LIST, controls_of
+from chalicelib.query.operators import OPERATORS
+from chalicelib.settings import Settings
 from chalicelib.settings import read as read_settings
-from chalicelib.web.api import EXPOSED_HEADERS
+from chalicelib.web.responses import EXPOSED_HEADERS
 from local import sample
 from tests.conftest import Load
 from tests.query.test_planner import ORDERS
@@ -24,12 +27,17 @@ from tests.web.test_caching import Live
 
 FEED: dict[str, str] = {"FEED_TABLE": "a-feed"}
 
-PLAN = {"plan": "Scan", "reasons": [], "request": {}, "in_code": []}
+PLAN = {"plan": "Scan", "reasons": [], "request": {}, "residual": []}
+
+
+def published(table: dict[str, Any], settings: Settings) -> TableSchema:
+    schema = read(table)
+    return access_of(settings, schema.table.keys).schema(schema)
 
 
 def documented(table: Any = sample.TABLE, **environ: str) -> Any:
     settings = read_settings({"TABLE_NAME": table["TableName"], **environ})
-    return json.loads(orjson.dumps(document.document(read(table).published(settings.attributes), settings, PLAN)))
+    return json.loads(orjson.dumps(document.document(published(table, settings), settings, PLAN)))
 
 
 def parameters(document: Any, path: str, at: str = "query") -> dict[str, Any]:
@@ -69,7 +77,7 @@ def test_the_document_is_openapi(table: dict[str, Any], environ: dict[str, str])
 def test_it_has_every_parameter_and_operator_and_no_other() -> None:
     asked = parameters(documented(**FEED), "/items")
     others = asked.pop("_conditions")
-    assert [name for name in asked if name.startswith("_")] == list(CONTROLS)
+    assert [name for name in asked if name.startswith("_")] == list(controls_of(LIST))
     conditions = [split_name(name) for name in asked if not name.startswith("_")]
     types = {"S": set(OPERATORS), "N": set(OPERATORS) - {"startswith", "contains"}}
     for attribute, kind in sample.TYPES.items():
@@ -78,9 +86,8 @@ def test_it_has_every_parameter_and_operator_and_no_other() -> None:
     for operator in OPERATORS:
         value = {"exists": True, "between": "a,b"}.get(operator, "a")
         assert Draft202012Validator(others).is_valid({f"place__{operator}": value})
-    assert list(parameters(documented(**FEED), "/changes")) == list(CHANGES_CONTROLS)
-    of_item = [name for name, control in CONTROLS.items() if control.of_item]
-    assert list(parameters(documented(**FEED), "/items/{partition}")) == of_item
+    assert list(parameters(documented(**FEED), "/changes")) == list(controls_of(CHANGES))
+    assert list(parameters(documented(**FEED), "/items/{partition}")) == list(controls_of(ITEM))
 
 
 def test_the_reference_has_every_parameter_and_operator_and_no_other() -> None:
@@ -88,7 +95,7 @@ def test_the_reference_has_every_parameter_and_operator_and_no_other() -> None:
         rows = re.findall(r"^\| `([^`]+)` \|", file.read(), re.MULTILINE)
     paths = list(documented(ORDERS, **FEED)["paths"])
     headers = [row for row in rows if re.match(r"[A-Z]", row)]
-    assert rows == [*paths, *OPERATORS, *CONTROLS, *headers, *CHANGES_CONTROLS]
+    assert rows == [*paths, *OPERATORS, *controls_of(LIST), *headers, *controls_of(CHANGES)]
 
 
 def test_values_are_as_the_table_declares_them() -> None:
@@ -111,7 +118,7 @@ def test_a_table_with_a_sort_key_has_lists_of_its_partitions() -> None:
 
 def test_what_a_table_or_its_settings_do_not_have_is_not_there() -> None:
     asked = parameters(documented(WITHOUT_INDEXES), "/items")
-    assert set(CONTROLS) - set(asked) == {"_sort", "_index"}
+    assert set(controls_of(LIST)) - set(asked) == {"_sort", "_index"}
     document = documented()
     assert "/changes" not in document["paths"]
     assert set(parameters(document, "/items", "header")) == {"Cache-Control"}
@@ -126,8 +133,8 @@ def test_it_is_of_the_settings_as_they_are() -> None:
     asked = parameters(document, "/items")
     assert asked["_limit"] == {"type": "integer", "minimum": 1, "maximum": 7, "default": 7}
     assert asked["_numbers"]["default"] == "number"
-    assert "what none can answer is a 400 (SCAN=deny)" in document["info"]["description"]
-    assert "what none can answer is read from the whole table" in documented()["info"]["description"]
+    assert "Any other request is a 400 (SCAN=deny)" in document["info"]["description"]
+    assert "Any other request reads the whole table" in documented()["info"]["description"]
     headers = document["paths"]["/items"]["get"]["responses"]["200"]["headers"]
     assert headers["Access-Control-Allow-Origin"]["schema"]["const"] == "https://a.example"
 
@@ -172,7 +179,9 @@ def test_numbers_of_a_key_are_as_the_setting_has_them() -> None:
         document = documented(shelves, NUMBERS=numbers, **FEED)
         assert is_valid(document, f"Item-{numbers}", {"customer": key})
         for other in ("5", 5):
-            assert is_valid(document, "Change", {**change, "key": {"customer": other, "date": other}}) == (other == key)
+            # As NUMBERS and as `_numbers` can have it.
+            assert is_valid(document, "Change", {**change, "key": {"customer": other, "date": other}})
+        assert not is_valid(document, "Change", {**change, "key": {"customer": None, "date": key}})
 
 
 @pytest.fixture
@@ -199,9 +208,9 @@ def asked_of(live: Live) -> Iterator[tuple[str, HTTPResponse]]:
         ("/items", "/items?_limit=0", 400, {}),
         ("/items/{partition}", "/items/a", 200, {}),
         ("/items/{partition}", "/items/none", 404, {}),
-        ("/changes", "/changes?since=0", 200, {}),
-        ("/changes", "/changes?since=0&typed=true", 200, {}),
-        ("/changes", "/changes?since=99", 410, {}),
+        ("/changes", "/changes?_since=0", 200, {}),
+        ("/changes", "/changes?_since=0&_typed=true", 200, {}),
+        ("/changes", "/changes?_since=99", 410, {}),
         ("/openapi.json", "/openapi.json", 200, {}),
     ]
     for path, url, status, headers in asked:

@@ -11,7 +11,9 @@ from chalicelib.dynamodb.schema import TableSchema, read
 from chalicelib.openapi import parameters
 from chalicelib.problems import Problem
 from chalicelib.query import conditions, controls
-from chalicelib.query.conditions import OPERATORS, split_name
+from chalicelib.query.access import Access, access_of
+from chalicelib.query.conditions import split_name
+from chalicelib.query.operators import FLAG, OPERATORS, RANGE, Operator
 from chalicelib.settings import read as read_settings
 from local import sample
 
@@ -56,7 +58,7 @@ APART = {"between": {"a,", 'a,""', "[1,2]", "[null,true]"}, "in": {"x" * 2049, "
 
 def is_taken(parameter: str, text: str, schema: TableSchema) -> bool:
     try:
-        conditions.parse(parameter, text, schema, None)
+        conditions.parse(parameter, text, schema, Access(None))
     except Problem:
         return False
     return True
@@ -67,12 +69,12 @@ def is_told(one: dict[str, Any], value: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "operator", [one for one in OPERATORS.values() if one.takes != "flag"], ids=lambda one: one.key
+    "operator", [one for one in OPERATORS.values() if one.operand_syntax is not FLAG], ids=lambda one: one.key
 )
 @pytest.mark.parametrize("schema", KEYS, ids=["string and number", "binary"])
-def test_what_a_key_is_asked_for_is_told_as_it_is_taken(schema: TableSchema, operator: conditions.Operator) -> None:
+def test_what_a_key_is_asked_for_is_told_as_it_is_taken(schema: TableSchema, operator: Operator) -> None:
     for name, kind in schema.types.items():
-        if kind in operator.keys:
+        if kind in operator.key_types:
             told = parameters.key_operand(operator, name, schema)
             for text in set(TEXTS) - APART.get(operator.key, set()):
                 assert is_told(told, text) == is_taken(f"{name}__{operator.key}", text, schema), text
@@ -114,7 +116,7 @@ LIMITED = {"ATTRIBUTES": "a,b.c,mag"}
 @pytest.mark.parametrize("suffix", ["", "__gt", "__more"])
 def test_the_name_of_a_condition_is_told_as_it_is_taken(environ: dict[str, str], suffix: str) -> None:
     settings = read_settings({"TABLE_NAME": "study_test", **environ})
-    schema = SCHEMA.published(settings.attributes)
+    schema = access_of(settings, SCHEMA.table.keys).schema(SCHEMA)
     told = parameters.other_conditions(schema, settings)
     for path in [*PATHS, r"b\.c", "b.c", "net", "place"]:
         try:
@@ -128,7 +130,7 @@ def test_the_name_of_a_condition_is_told_as_it_is_taken(environ: dict[str, str],
 @pytest.mark.parametrize("environ", [{}, LIMITED], ids=["all", "some"])
 def test_fields_are_told_as_they_are_taken(environ: dict[str, str]) -> None:
     settings = read_settings({"TABLE_NAME": "study_test", **environ})
-    schema = SCHEMA.published(settings.attributes)
+    schema = access_of(settings, SCHEMA.table.keys).schema(SCHEMA)
     told = parameters.fields(schema, settings)
     for path in [*PATHS, r"b\.c", "b.c", "net", "place", "a,mag", "a,", "a,,b", "idx,mag", '""', 'a,""']:
         try:
@@ -144,7 +146,7 @@ def test_the_parameter_of_a_key_is_of_that_key(attribute: str) -> None:
     for operator in OPERATORS.values():
         name = parameters.condition_name(attribute, operator)
         (condition,) = controls.parse(
-            {name: ["true,true" if operator.takes == "range" else "true"]}, schema, settings
+            {name: ["true,true" if operator.operand_syntax is RANGE else "true"]}, schema, settings
         ).conditions
         assert (condition.path, condition.operator) == ((attribute,), operator)
     assert split_name(parameters.condition_name("a", OPERATORS["eq"]))[0] == "a"

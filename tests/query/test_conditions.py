@@ -6,16 +6,10 @@ import pytest
 
 from chalicelib.dynamodb.schema import read
 from chalicelib.problems import Problem
-from chalicelib.query.conditions import (
-    OPERATORS,
-    Condition,
-    Placeholders,
-    fold,
-    key_value,
-    parse,
-    parse_path,
-    split_name,
-)
+from chalicelib.query.access import Access
+from chalicelib.query.conditions import Condition, key_value, merge_range, parse, parse_path, split_name
+from chalicelib.query.expressions import Placeholders
+from chalicelib.query.operators import OPERATORS
 from local import sample
 
 SCHEMA = read(sample.TABLE)
@@ -32,7 +26,7 @@ BINARY = read(
 
 
 def condition(parameter: str, text: str) -> Condition:
-    return parse(parameter, text, SCHEMA, None)
+    return parse(parameter, text, SCHEMA, Access(None))
 
 
 def expression(parameter: str, text: str) -> tuple[str, dict[str, str], list[object]]:
@@ -63,7 +57,7 @@ def test_a_path_reaches_into_maps_and_lists(text: str, path: tuple[str | int, ..
 
 @pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "[0]", "a\\", "a[" + "9" * 5000 + "]"])
 def test_what_is_no_path_is_told_what_a_path_is(text: str) -> None:
-    with pytest.raises(Problem, match="is no path to an attribute: names are joined by dots"):
+    with pytest.raises(Problem, match=r"is not a path to an attribute\. Join names by dots"):
         parse_path(text)
 
 
@@ -135,25 +129,25 @@ def test_an_in_of_more_than_dynamodb_takes_is_several() -> None:
 @pytest.mark.parametrize(
     ("parameter", "text", "detail"),
     [
-        ("mag", "big", "mag is a number, and 'big' is not a number."),
+        ("mag", "big", "mag is a number, but 'big' is not a number."),
         ("mag", "1" * 39, "is a number of 39 digits; DynamoDB keeps 38."),
         ("mag", "1e200", "is a number outside 1E-130 to 9.99E+125."),
-        ("mag__startswith", "5", "mag is a number, which startswith is not for: use one of eq, not, gt"),
-        ("mag__contains", "5", "mag is a number, which contains is not for"),
-        ("idx", "", "idx is a key, and a key is never empty: give it a value, or leave idx out."),
-        ("idx__startswith", '""', "idx is a key, and a key is never empty"),
-        ("idx", "x" * 2049, "idx is a key of at most 2048 bytes: this value has 2049."),
-        ("idx", "서" * 683, "idx is a key of at most 2048 bytes: this value has 2049."),
-        ("mag__between", "1", "mag__between=1 has 1 values: between takes two, as low,high"),
+        ("mag__startswith", "5", "startswith does not work on mag, a number key. Use eq, not, gt"),
+        ("mag__contains", "5", "contains does not work on mag, a number key"),
+        ("idx", "", "idx is a key and cannot be empty. Give it a value, or remove idx."),
+        ("idx__startswith", '""', "idx is a key and cannot be empty"),
+        ("idx", "x" * 2049, "idx is a key of at most 2048 bytes. This value has 2049."),
+        ("idx", "서" * 683, "idx is a key of at most 2048 bytes. This value has 2049."),
+        ("mag__between", "1", "mag__between=1 has 1 values. Give two: low,high"),
         ("mag__between", "1,2,3", "has 3 values"),
-        ("mag__between", "2,1", "mag__between=2,1 holds nothing: the lower end comes first"),
-        ("place__between", "b,a", "the lower end comes first"),
-        ("place__in", "[]", "names no value: give a comma list or a JSON array of at least one."),
-        ("place__in", "[[1]]", "holds an array or an object"),
-        ("place__exists", "yes", "place__exists=yes takes true or false."),
+        ("mag__between", "2,1", "mag__between=2,1 matches nothing. Put the lower end first"),
+        ("place__between", "b,a", "Put the lower end first: low,high."),
+        ("place__in", "[]", "names no value. Give a comma list or a JSON array of at least one."),
+        ("place__in", "[[1]]", "contains an array or an object"),
+        ("place__exists", "yes", "place__exists=yes is not valid. Use true or false."),
         ("place", '"\\ud800"', "half of a surrogate pair"),
         ("place__in", '["\\ud800"]', "half of a surrogate pair"),
-        ("place__exists", "x" * 500, "place__exists=" + "x" * 77 + "... takes true or false."),
+        ("place__exists", "x" * 500, "place__exists=" + "x" * 77 + "... is not valid. Use true or false."),
     ],
 )
 def test_a_value_that_cannot_be_is_told_what_would_be_right(parameter: str, text: str, detail: str) -> None:
@@ -164,15 +158,15 @@ def test_a_value_that_cannot_be_is_told_what_would_be_right(parameter: str, text
 
 
 def test_binary_keys_are_base64() -> None:
-    assert parse("b", "AAEC", BINARY, None).alternatives == ((("B", "AAEC"),),)
-    with pytest.raises(Problem, match="b is binary, and 'not base64!' is not base64"):
-        parse("b", "not base64!", BINARY, None)
-    with pytest.raises(Problem, match="at most 2048 bytes: this value has 2049"):
-        parse("b", "AAAA" * 683, BINARY, None)
-    with pytest.raises(Problem, match="b is a binary, which contains is not for"):
-        parse("b__contains", "AAEC", BINARY, None)
+    assert parse("b", "AAEC", BINARY, Access(None)).alternatives == ((("B", "AAEC"),),)
+    with pytest.raises(Problem, match="b is binary, but 'not base64!' is not base64"):
+        parse("b", "not base64!", BINARY, Access(None))
+    with pytest.raises(Problem, match=r"at most 2048 bytes\. This value has 2049"):
+        parse("b", "AAAA" * 683, BINARY, Access(None))
+    with pytest.raises(Problem, match="contains does not work on b, a binary key"):
+        parse("b__contains", "AAEC", BINARY, Access(None))
     with pytest.raises(Problem, match="s is a key of at most 1024 bytes"):
-        parse("s", "x" * 1025, BINARY, None)
+        parse("s", "x" * 1025, BINARY, Access(None))
 
 
 def test_a_path_segment_is_the_key_itself() -> None:
@@ -181,23 +175,23 @@ def test_a_path_segment_is_the_key_itself() -> None:
 
 
 def test_what_is_not_published_cannot_be_filtered_on() -> None:
-    assert parse("idx", "x", SCHEMA, frozenset({"mag"})).attribute == "idx"
-    with pytest.raises(Problem, match="'place' is not an attribute that this API publishes: it has idx, mag"):
-        parse("place.of", "x", SCHEMA, frozenset({"mag"}))
+    assert parse("idx", "x", SCHEMA, Access(frozenset({"idx", "mag"}))).attribute == "idx"
+    with pytest.raises(Problem, match=r"'place' is not published\. Use idx, mag"):
+        parse("place.of", "x", SCHEMA, Access(frozenset({"idx", "mag"})))
 
 
 def test_two_ends_fold_where_something_is_between_them() -> None:
     low, high = condition("mag__gte", "2"), condition("mag__lt", "10")
-    both = fold(low, high)
+    both = merge_range(low, high)
     assert both is not None
     assert both.alternatives == ((("N", "2"), ("N", "10")),)
     assert str(both) == "mag__gte=2 and mag__lt=10"
-    assert fold(condition("mag__gte", "10"), condition("mag__lte", "2")) is None
+    assert merge_range(condition("mag__gte", "10"), condition("mag__lte", "2")) is None
 
 
 def test_operators_have_words_of_their_own() -> None:
-    words = [operator.words for operator in OPERATORS.values()]
-    assert len(set(words)) == len(words)
+    descriptions = [operator.description for operator in OPERATORS.values()]
+    assert len(set(descriptions)) == len(descriptions)
     assert json.dumps(list(OPERATORS)) == (
         '["eq", "not", "gt", "gte", "lt", "lte", "between", "startswith", "contains", "in", "exists"]'
     )

@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.dynamodb.schema import read
 from chalicelib.problems import Problem
-from chalicelib.query.controls import CONTROLS, Parameters, Sort, parse
+from chalicelib.query.controls import LIST, Parameters, Sort, controls_of, parse, parse_item
 from chalicelib.settings import read as read_settings
 from local import sample
 
@@ -12,7 +12,7 @@ SCHEMA = read(sample.TABLE)
 
 
 def parsed(query: dict[str, list[str]], of_item: bool = False, **settings: str) -> Parameters:
-    return parse(query, SCHEMA, read_settings({"TABLE_NAME": "study_test", **settings}), of_item=of_item)
+    return (parse_item if of_item else parse)(query, SCHEMA, read_settings({"TABLE_NAME": "study_test", **settings}))
 
 
 def test_nothing_asked_is_a_hundred_items_of_all_fields() -> None:
@@ -42,12 +42,12 @@ def test_controls_are_read() -> None:
         cursor="x",
         sort=Sort("time", True),
         fields=(("mag",), ("geometry", "coordinates", 2)),
-        index="by_net",
+        index_name="by_net",
         consistent=False,
         typed=True,
         explain=True,
     )
-    assert (asked.form, parsed({"_typed": ["false"]}).form) == ("typed", "string")
+    assert (asked.item_format, parsed({"_typed": ["false"]}).item_format) == ("typed", "string")
     assert parsed({"_sort": ["time"]}).sort == Sort("time", False)
     assert parsed({"_fields": ['["a,b", "c"]']}).fields == (("a,b",), ("c",))
     assert parsed({"_fields": ["a.b,a.c[0],a"]}).fields == (("a", "b"), ("a", "c", 0), ("a",))
@@ -65,31 +65,31 @@ def test_an_attribute_with_an_underscore_first_is_reached_with_an_operator() -> 
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ({"_limit": ["0"]}, "_limit is '0': it takes a whole number from 1 to 1000."),
+        ({"_limit": ["0"]}, "_limit is '0'. Use a whole number from 1 to 1000."),
         ({"_limit": ["1001"]}, "from 1 to 1000"),
         ({"_limit": ["abc"]}, "from 1 to 1000"),
         ({"_limit": ["1e9"]}, "from 1 to 1000"),
         ({"_limit": ["-1"]}, "from 1 to 1000"),
         ({"_limit": ["٥"]}, "from 1 to 1000"),
         ({"_limit": ["9" * 9999]}, "from 1 to 1000"),
-        ({"_limit": ["5", "6"]}, "_limit is given 2 times: give it once."),
-        ({"_page": ["2"]}, "'_page' is no parameter here (an attribute of that name is asked for as _page__eq)"),
-        ({"_page": ["2"]}, f"there are {', '.join(CONTROLS)}."),
-        ({"__eq": ["2"]}, "'__eq' is no parameter here"),
-        ({"": ["2"]}, "'' is no path"),
-        ({"_fields": [""]}, "_fields names no attribute: give a comma list of at least one"),
+        ({"_limit": ["5", "6"]}, "_limit is given 2 times. Give it once."),
+        ({"_page": ["2"]}, "For an attribute of that name write _page__eq."),
+        ({"_page": ["2"]}, f"Unknown parameter '_page'. Use {', '.join(controls_of(LIST))}."),
+        ({"__eq": ["2"]}, "Unknown parameter '__eq'"),
+        ({"": ["2"]}, "'' is not a path"),
+        ({"_fields": [""]}, "_fields names no attribute. Give at least one"),
         ({"_fields": ["[]"]}, "_fields names no attribute"),
         ({"_fields": ["a,"]}, "_fields names no attribute"),
         ({"_fields": ['""']}, "_fields names no attribute"),
-        ({"_fields": ["a.b,a[0]"]}, "_fields takes 'a' for a map and for a list: it is one or the other."),
-        ({"_fields": ["c.a.b,c.a[0]"]}, "_fields takes 'a' for a map and for a list"),
-        ({"_fields": ["net.x"]}, "'net.x' reaches into net, which is a key and so a string: there is nothing in it."),
-        ({"mag[0]__gt": ["5"]}, "'mag[0]' reaches into mag, which is a key and so a number"),
-        ({"_fields": ["a..b"]}, "is no path"),
-        ({"_index": ["by_me"]}, "it has by_net, by_type_and_size, by_alert."),
-        ({"_consistent": ["yes"]}, "_consistent is 'yes': it takes true or false."),
-        ({"_numbers": ["float"]}, "_numbers is 'float': it takes string or number."),
-        ({"_explain": [""]}, "_explain is '': it takes true or false."),
+        ({"_fields": ["a.b,a[0]"]}, "_fields uses 'a' as a map and as a list. Use one of them."),
+        ({"_fields": ["c.a.b,c.a[0]"]}, "_fields uses 'a' as a map and as a list"),
+        ({"_fields": ["net.x"]}, "'net.x' reaches into a string key, which has no parts. Use net."),
+        ({"mag[0]__gt": ["5"]}, "'mag[0]' reaches into a number key"),
+        ({"_fields": ["a..b"]}, "is not a path"),
+        ({"_index": ["by_me"]}, "Use by_net, by_type_and_size, by_alert."),
+        ({"_consistent": ["yes"]}, "_consistent is 'yes'. Use true or false."),
+        ({"_numbers": ["float"]}, "_numbers is 'float'. Use string or number."),
+        ({"_explain": [""]}, "_explain is ''. Use true or false."),
     ],
 )
 def test_a_parameter_that_cannot_be_is_told_what_would_be_right(query: dict[str, list[str]], detail: str) -> None:
@@ -101,18 +101,18 @@ def test_a_parameter_that_cannot_be_is_told_what_would_be_right(query: dict[str,
 
 def test_a_single_item_takes_no_conditions() -> None:
     assert parsed({"_fields": ["mag"]}, of_item=True).fields == (("mag",),)
-    with pytest.raises(Problem, match="there are _fields, _consistent, _numbers, _typed, _explain"):
+    with pytest.raises(Problem, match="Use _fields, _consistent, _numbers, _typed, _explain"):
         parsed({"mag": ["5"]}, of_item=True)
-    with pytest.raises(Problem, match="'_limit' is no parameter here"):
+    with pytest.raises(Problem, match="Unknown parameter '_limit'"):
         parsed({"_limit": ["5"]}, of_item=True)
 
 
 def test_what_is_not_published_is_no_field() -> None:
-    with pytest.raises(Problem, match="'place' is not an attribute that this API publishes"):
+    with pytest.raises(Problem, match="'place' is not published"):
         parsed({"_fields": ["place"]}, ATTRIBUTES="mag")
 
 
 def test_a_table_without_indexes_says_so() -> None:
     schema = read({**sample.TABLE, "GlobalSecondaryIndexes": []})
-    with pytest.raises(Problem, match="it has none"):
+    with pytest.raises(Problem, match="This table has no index"):
         parse({"_index": ["by_net"]}, schema, read_settings({"TABLE_NAME": "study_test"}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib.changes.writer import Feed
+from chalicelib.changes.reader import FeedReader
 from chalicelib.dynamodb.botocore_transport import client
 from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
 from chalicelib.web import caching
@@ -52,8 +52,9 @@ class Live:
     def function(self, **environ: str) -> ModuleType:
         """A cold function of the app."""
         app = self.load_app(**self.environ, **environ)
-        vars(app.API.freshness)["_clock"] = self.clock
+        vars(app.API.cache)["_clock"] = self.clock
         vars(app.API.feed)["_clock"] = self.clock
+        vars(app.feed_writer())["_clock"] = self.clock
         return app
 
     def put(self, *names: str, **attributes: Any) -> None:
@@ -160,7 +161,7 @@ def test_to_follow_from_the_position_of_an_answer_misses_nothing(live: Live) -> 
     assert other.get("/changes").json_body["next"] == 4
     old = live.get("/items/a")
     assert "mag" not in old.json_body
-    missed = other.get(f"/changes?since={old.headers['X-Position']}").json_body["changes"]
+    missed = other.get(f"/changes?_since={old.headers['X-Position']}").json_body["changes"]
     assert [change["new"]["mag"] for change in missed] == ["9"]
     live.wait(1)
     again = live.get("/items/a", If_None_Match=old.headers["ETag"])
@@ -248,24 +249,24 @@ def test_a_feed_made_again_changes_every_tag(live: Live) -> None:
 def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(
     live: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
 ) -> None:
-    def timeout(self: Feed) -> None:
+    def timeout(self: FeedReader) -> None:
         raise DynamoDBError(UNREACHABLE, "here")
 
     live.dynamodb.delete_table(TableName=live.feed)
     if slow:
-        monkeypatch.setattr(Feed, "head", timeout)
+        monkeypatch.setattr(FeedReader, "head", timeout)
     with caplog.at_level(logging.WARNING, "tablecast"):
         response = live.get("/items/a")
     assert response.json_body["idx"] == "a"
     assert "ETag" not in response.headers
-    assert "the feed cannot be read" in caplog.messages[0]
+    assert "The feed cannot be read" in caplog.messages[0]
     assert live.get("/changes", 503).headers["Retry-After"] == ("2" if slow else "60")
 
 
 def test_with_little_time_left_the_head_is_not_asked_for(
     live: Live, monkeypatch: pytest.MonkeyPatch, calls: list[dict[str, Any]]
 ) -> None:
-    monkeypatch.setattr("chalicelib.web.api._seconds_left", lambda request: 20.0)
+    monkeypatch.setattr("chalicelib.web.api.seconds_left", lambda request: 20.0)
     assert "ETag" not in live.get("/items/a").headers
     assert live.feed not in [call["TableName"] for call in calls]
 
@@ -275,11 +276,11 @@ def test_what_is_kept_is_bounded_in_bytes(live: Live, monkeypatch: pytest.Monkey
     paths = [f"/items/{name}" for name in "abc"] * 2 + ["/items/c?_fields=idx"]
     for path in paths:
         live.get(path)
-    kept = vars(live.app.API.freshness)["_pages"]
+    kept = vars(live.app.API.cache)["_answers"]
     assert 1 < len(kept) < 4
-    assert sum(page.size for page in kept.values()) == vars(live.app.API.freshness)["_bytes"] <= 3600
+    assert sum(page.size for page in kept.values()) == vars(live.app.API.cache)["_bytes"] <= 3600
     live.get("/items/c", Cache_Control="no-cache")
-    assert sum(page.size for page in kept.values()) == vars(live.app.API.freshness)["_bytes"] <= 3600
+    assert sum(page.size for page in kept.values()) == vars(live.app.API.cache)["_bytes"] <= 3600
 
 
 def test_changes_are_followed(live: Live) -> None:
@@ -289,7 +290,7 @@ def test_changes_are_followed(live: Live) -> None:
     live.dynamodb.delete_item(TableName=live.table, Key={"idx": {"S": "b"}})
     live.deliver()
     live.wait(1)
-    page = live.get("/changes?since=3&limit=1")
+    page = live.get("/changes?_since=3&_limit=1")
     (change,) = page.json_body["changes"]
     assert page.json_body["next"] == 4
     assert page.json_body["more"] is True
@@ -299,23 +300,23 @@ def test_changes_are_followed(live: Live) -> None:
     assert change["old"] == {"idx": "a", "net": "us", "time": "1"}
     assert change["at"].endswith("Z")
     assert float(page.headers["X-Consumed-Capacity"]) > 0
-    page = live.get("/changes?since=4")
+    page = live.get("/changes?_since=4")
     assert [change["op"] for change in page.json_body["changes"]] == ["remove"]
     assert (page.json_body["next"], page.json_body["more"]) == (5, False)
-    assert live.get("/changes?since=5").json_body == {"changes": [], "next": 5, "more": False}
+    assert live.get("/changes?_since=5").json_body == {"changes": [], "next": 5, "more": False}
 
 
 def test_following_a_feed_that_stands_still_costs_a_function_one_read_a_second(
     live: Live, calls: list[dict[str, Any]]
 ) -> None:
     for _ in range(4):
-        assert live.get("/changes?since=3").json_body["changes"] == []
+        assert live.get("/changes?_since=3").json_body["changes"] == []
     assert len(calls) == 1
     # What another function has given out already is no position ahead of the feed.
     live.put("z")
     live.deliver()
-    assert live.get("/changes?since=4").json_body == {"changes": [], "next": 4, "more": False}
-    assert live.get("/changes?since=3").json_body["next"] == 4
+    assert live.get("/changes?_since=4").json_body == {"changes": [], "next": 4, "more": False}
+    assert live.get("/changes?_since=3").json_body["next"] == 4
 
 
 def test_a_position_that_is_not_kept_is_gone(live: Live) -> None:
@@ -323,7 +324,7 @@ def test_a_position_that_is_not_kept_is_gone(live: Live) -> None:
     live.deliver()
     live.wait(30 * 24 * 3600)
     for since in (2, 5):
-        response = live.get(f"/changes?since={since}", 410)
+        response = live.get(f"/changes?_since={since}", 410)
         assert response.headers["Content-Type"] == "application/problem+json"
         assert f"since is {since}" in response.json_body["detail"]
 
@@ -332,7 +333,7 @@ def test_changes_hold_what_is_published_also_of_before(live: Live) -> None:
     live.put("a", mag={"N": "9"}, alert={"S": "green"})
     live.deliver()
     http = Client(live.function(ATTRIBUTES="mag", NUMBERS="number").app, stage_name="local").http
-    response = http.get("/changes?since=3")
+    response = http.get("/changes?_since=3")
     assert response.json_body["changes"][0]["new"] == {"idx": "a", "mag": 9}
     assert response.json_body["changes"][0]["old"] == {"idx": "a"}
 
@@ -343,26 +344,26 @@ def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: Live) -> None:
     live.deliver()
     seen, following, more = [], 3, True
     while more:
-        page = live.get(f"/changes?since={following}")
+        page = live.get(f"/changes?_since={following}")
         assert len(page.body) < 2_100_000
         seen += page.json_body["changes"]
         following, more = page.json_body["next"], page.json_body["more"]
     assert [change["position"] for change in seen] == [4, 5, 6, 7, 8]
     assert all(change["new"]["title"] == text for change in seen)
-    assert live.get("/changes?since=3").json_body["next"] < 8
+    assert live.get("/changes?_since=3").json_body["next"] < 8
 
 
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ("since=x", "since is 'x': it takes a whole number from 0"),
-        ("since=-1", "since is '-1'"),
-        ("since=1.5", "since is '1.5'"),
-        ("since=9999999999999999", "since is '9999999999999999'"),
-        ("limit=0", "limit is '0': it takes a whole number from 1 to 1000"),
-        ("limit=1001", "limit is '1001'"),
-        ("_limit=5", "'_limit' is no parameter of /changes: there are since, limit, typed."),
-        ("since=1&since=2", "since is given 2 times: give it once."),
+        ("_since=x", "_since is 'x'. Use a whole number from 0"),
+        ("_since=-1", "_since is '-1'"),
+        ("_since=1.5", "_since is '1.5'"),
+        ("_since=9999999999999999", "_since is '9999999999999999'"),
+        ("_limit=0", "_limit is '0'. Use a whole number from 1 to 1000"),
+        ("_limit=1001", "_limit is '1001'"),
+        ("limit=5", "Unknown parameter 'limit'. Use _since, _limit, _numbers, _typed."),
+        ("_since=1&_since=2", "_since is given 2 times. Give it once."),
     ],
 )
 def test_bad_parameters_of_changes_are_told_what_would_be_right(live: Live, query: str, detail: str) -> None:
@@ -373,9 +374,9 @@ def test_without_a_feed_changes_say_how_to_turn_it_on(quakes: Any, load_app: Loa
     app = load_app()
     assert not hasattr(app, "on_change")
     http = Client(app.app, stage_name="local").http
-    response = http.get("/changes?since=0")
+    response = http.get("/changes?_since=0")
     assert response.status_code == 503
-    assert "its owner turns it on by setting FEED_TABLE, and STREAM_ARN" in response.json_body["detail"]
+    assert "Its owner turns it on with FEED_TABLE, and with STREAM_ARN" in response.json_body["detail"]
     assert calls == []
     assert "changes" not in http.get("/").json_body["links"]
     listed = http.get("/items?_limit=1", headers={"If-None-Match": '"x"'})

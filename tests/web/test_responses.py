@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.dynamodb.errors import FAILURES, DynamoDBError
 from chalicelib.problems import MEDIA_TYPE, Problem, bad_request
-from chalicelib.web.api import problem_of
+from chalicelib.web.responses import problem_of
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/study_test"
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from chalice import Response
 
-from chalicelib.web.caching import tags
+from chalicelib.web.caching import client_etags
 
 FILE = pathlib.Path(__file__).with_name("explorer.html")
 
@@ -24,7 +24,7 @@ def is_asked_for(accept: str) -> bool:
 def page(if_none_match: str) -> Response:
     """The page, or a 304 where `if_none_match` has it."""
     text, headers = _page()
-    if tags(headers["ETag"])[0] in tags(if_none_match):
+    if client_etags(headers["ETag"])[0] in client_etags(if_none_match):
         return Response("", dict(headers), 304)
     return Response(text, dict(headers))
 
