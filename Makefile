@@ -30,7 +30,7 @@ bench: setup ## this project and its peers, side by side in one run
 deploy: setup ## to AWS with chalice deploy: make deploy TABLE=orders (docs/deploy.md)
 	$(VENV)/python -m infra --stage $(STAGE) $(if $(TABLE),--table $(TABLE))
 	$(VENV)/chalice deploy --stage $(STAGE)
-	$(VENV)/python -m infra --stage $(STAGE) --finish
+	$(VENV)/python -m infra --stage $(STAGE) --after-deploy
 
 package: setup ## a zip and a CloudFormation template that deploys it, in out/ (docs/deploy.md)
 	$(VENV)/chalice package --stage stack --merge-template infra/template.json out

@@ -1,4 +1,4 @@
-"""What each function may do: the least that it needs. Pure."""
+"""IAM policies of the two functions, with the least permissions that each needs. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where things are: the parts of an ARN that they share."""
+class ArnScope:
+    """The parts that the ARNs of one account and region share."""
 
     partition: str
     region: str
     account: str
+
+    def __str__(self) -> str:
+        return f"{self.region} of account {self.account}"
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
@@ -21,38 +24,38 @@ class Place:
 Statement = dict[str, Any]
 
 
-def reader(place: Place, function: str, table: str, feed: str) -> list[Statement]:
-    """Of the function that answers requests."""
-    arn = place.arn("dynamodb", f"table/{table}")
+def api_statements(scope: ArnScope, function: str, table: str, feed: str) -> list[Statement]:
+    """Return the policy statements of the function that answers requests."""
+    arn = scope.arn("dynamodb", f"table/{table}")
     return [
         _allow("ReadTable", arn, "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"),
         _allow("ReadIndexes", f"{arn}/index/*", "dynamodb:Query", "dynamodb:Scan"),
-        _allow("ReadFeed", place.arn("dynamodb", f"table/{feed}"), "dynamodb:GetItem", "dynamodb:Query"),
-        _logs(place, function),
+        _allow("ReadFeed", scope.arn("dynamodb", f"table/{feed}"), "dynamodb:GetItem", "dynamodb:Query"),
+        _logs(scope, function),
     ]
 
 
-def handler(place: Place, function: str, table: str, feed: str, queue: str) -> list[Statement]:
-    """Of the function that files changes. What is not a call of its own, Lambda makes in its name."""
+def handler_statements(scope: ArnScope, function: str, table: str, feed: str, queue: str) -> list[Statement]:
+    """Return the policy statements of the stream handler. Lambda itself calls the stream and the queue in its role."""
     return [
         _allow(
             "ReadStream",
-            place.arn("dynamodb", f"table/{table}/stream/*"),
+            scope.arn("dynamodb", f"table/{table}/stream/*"),
             *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
         ),
         _allow(
             "WriteFeed",
-            place.arn("dynamodb", f"table/{feed}"),
+            scope.arn("dynamodb", f"table/{feed}"),
             *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
         ),
-        _allow("TellOfFailedChanges", place.arn("sqs", queue), "sqs:SendMessage"),
-        _logs(place, function),
+        _allow("SendFailedChanges", scope.arn("sqs", queue), "sqs:SendMessage"),
+        _logs(scope, function),
     ]
 
 
-def _logs(place: Place, function: str) -> Statement:
-    # Less than Lambda's usual: the group is there before the function is (others.py).
-    group = place.arn("logs", f"log-group:/aws/lambda/{function}:*")
+def _logs(scope: ArnScope, function: str) -> Statement:
+    # No logs:CreateLogGroup, unlike AWS's managed policy: the group exists before the function does (log_groups.py).
+    group = scope.arn("logs", f"log-group:/aws/lambda/{function}:*")
     return _allow("WriteLogs", group, "logs:CreateLogStream", "logs:PutLogEvents")
 
 

@@ -1,4 +1,4 @@
-"""What template.json says, for those who say the same to `chalice deploy`."""
+"""Parameters and resources of template.json, shared with `chalice deploy` so that both ways agree."""
 
 from __future__ import annotations
 

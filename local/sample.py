@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.dynamodb.items import TypedItem, iso_time, typed
-from infra.tables import FEED_KEYS, definition
+from infra.feed_table import KEY_TYPES
+from infra.tables import definition
 
 FILE = pathlib.Path(__file__).with_name("earthquakes.json.gz")
 
@@ -47,7 +48,7 @@ TABLE: dict[str, Any] = {
 
 def feed_table(name: str) -> dict[str, Any]:
     """Parameters of CreateTable for the change feed (docs/feed.md)."""
-    return definition(name, FEED_KEYS)
+    return definition(name, KEY_TYPES)
 
 
 COMMA_LISTS = ("ids", "sources", "types")

@@ -348,7 +348,7 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     stop_once_there_is_an_event_source(cloud, folder, deploy[0])
     (left,) = cloud.inventory()["sources"]
     said = cloud.run(folder, prepare[0])
-    assert said.splitlines()[0] == f"delete the event source {left}, which no finished deploy has recorded ..."
+    assert said.splitlines()[0] == f"delete the event source {left}, which no finished deployment has recorded ..."
     follow(cloud, folder, [deploy, *rest])
 
     recorded = json.loads((folder / ".chalice/deployed/dev.json").read_text())["resources"]
@@ -391,7 +391,7 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     # All of it once more changes nothing but what Chalice always makes anew.
     assert "Nothing to do" in cloud.run(folder, prepare[0])
     follow(cloud, folder, [deploy])
-    assert "set the event source" not in cloud.run(folder, rest[0][0])
+    assert "configure the event source" not in cloud.run(folder, rest[0][0])
     assert cloud.inventory() == there
     check_reads(cloud, api)
     check_gateways_own_answers(cloud, api)
@@ -399,7 +399,7 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     off = {"StreamEnabled": False}
     cloud.client("dynamodb").update_table(TableName=TABLE, StreamSpecification=off)
     said = cloud.run(folder, prepare[0])
-    assert f"delete the event source {there['sources'][0]}, whose stream is not the table's any more ..." in said
+    assert f"delete the event source {there['sources'][0]}, whose stream is no longer the table's ..." in said
     follow(cloud, folder, [deploy, *rest])
     (source,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert source["EventSourceArn"] != wanted["EventSourceArn"]
@@ -419,9 +419,9 @@ def check_that_a_clone_leaves_it_alone(cloud: Cloud, folder: pathlib.Path, clone
     shutil.copytree(folder, clone, ignore=shutil.ignore_patterns("deployed"))
     before = cloud.inventory()
     for options, line in {
-        "": "stage dev is deployed from elsewhere",
-        "--finish": "stage dev is deployed from elsewhere",
-        "--destroy": "the function tablecast-dev is deployed",
+        "": "Stage dev was deployed from another clone",
+        "--after-deploy": "Stage dev was deployed from another clone",
+        "--destroy": "Function tablecast-dev is deployed",
     }.items():
         assert line in cloud.run(clone, f"! python -m infra --stage dev {options} 2>&1", f"{TABLE}\n")
     assert cloud.inventory() == before

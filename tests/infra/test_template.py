@@ -1,4 +1,4 @@
-"""The template that `make package` makes: linted with all parameters that docs/deploy.md names."""
+"""The template that `make package` writes: linted with all parameters that docs/deploy.md names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pytest
 from botocore.exceptions import WaiterError
 
 from infra import policies, template
-from infra.policies import Place
+from infra.policies import ArnScope
 from tests.conftest import ROOT, copy_of_files
 
 BIN = pathlib.Path(sys.executable).parent
 DOCS = (ROOT / "docs/deploy.md").read_text()
 COMBINATIONS = [row.split("|")[2].strip().strip("`") for row in DOCS.splitlines() if re.match(r"\| .*=.*\|$", row)]
-HERE = Place("aws", "*", "*")
+ANYWHERE = ArnScope("aws", "*", "*")
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def test_the_docs_name_every_parameter() -> None:
-    told = "TableName=study_test PartitionKey=idx " + DOCS
-    assert [name for name in template.PARAMETERS if f"{name}=" not in told] == ["PartitionKeyType"]
+    named = "TableName=study_test PartitionKey=idx " + DOCS
+    assert [name for name in template.PARAMETERS if f"{name}=" not in named] == ["PartitionKeyType"]
     assert len(COMBINATIONS) >= 10
 
 
@@ -75,8 +75,8 @@ def statements(role: str) -> list[dict[str, Any]]:
 
 def test_both_ways_give_the_same_rights() -> None:
     ways = {
-        "ApiHandlerRole": policies.reader(HERE, "function", "table", "feed"),
-        "OnChangeRole": policies.handler(HERE, "function", "table", "feed", "queue"),
+        "ApiHandlerRole": policies.api_statements(ANYWHERE, "function", "table", "feed"),
+        "OnChangeRole": policies.handler_statements(ANYWHERE, "function", "table", "feed", "queue"),
     }
     for role, ours in ways.items():
         *theirs, tracing = statements(role)
@@ -88,7 +88,9 @@ def test_both_ways_give_the_same_rights() -> None:
 def test_the_policies_of_a_fresh_clone_are_those_of_the_sample_in_any_account(function: str) -> None:
     names = (f"tablecast-dev{function}", "study_test", "study_test-dev-feed")
     queue = "tablecast-dev-failed-changes"
-    ours = policies.handler(HERE, *names, queue) if function else policies.reader(HERE, *names)
+    ours = (
+        policies.handler_statements(ANYWHERE, *names, queue) if function else policies.api_statements(ANYWHERE, *names)
+    )
     committed = json.loads((ROOT / f".chalice/policy-dev{function}.json").read_text())
     assert committed == {"Version": "2012-10-17", "Statement": ours}
 
@@ -99,7 +101,7 @@ def test_lambda_may_do_in_the_handlers_name_what_it_has_to() -> None:
 
     file = pathlib.Path(samtranslator.__file__).parent / "policy_templates_data/policy_templates.json"
     templates = json.loads(file.read_text())["Templates"]
-    stream, feed, queue, logs = policies.handler(HERE, "function", "table", "feed", "queue")
+    stream, feed, queue, logs = policies.handler_statements(ANYWHERE, "function", "table", "feed", "queue")
     needed = templates["DynamoDBStreamReadPolicy"]["Definition"]["Statement"]
     assert stream["Action"] == sorted(action for statement in needed for action in statement["Action"])
     assert stream["Resource"] == "arn:aws:dynamodb:*:*:table/table/stream/*"
