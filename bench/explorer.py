@@ -45,7 +45,7 @@ def local(*options: str) -> Iterator[str]:
     """The URL of a `python -m local`."""
     port = emulator.free_port()
     command = [sys.executable, "-m", "local", "--port", str(port), *options]
-    with emulator.ended(command, os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with emulator.child_process(command, os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         if not any(line.startswith(b"Ctrl-C") for line in process.stdout):
             sys.exit("tablecast: python -m local did not start: run it to see why")

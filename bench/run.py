@@ -79,7 +79,7 @@ def worker(contender: Contender, packages: Packages, environ: Mapping[str, str])
     command = [str(packages.python), "-P", str(pathlib.Path(__file__).with_name("worker.py"))]
     settings = {"PYTHONPATH": str(packages.root(contender)), "PYTHONDONTWRITEBYTECODE": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with emulator.ended(
+    with emulator.child_process(
         [*command, contender.module, contender.entry], {**environ, **settings, **contender.environ}, **pipes
     ) as process:
         pin(process, contender=True)
@@ -103,9 +103,9 @@ class Stub:
 @contextlib.contextmanager
 def stubbed(*upstream: str) -> Iterator[Stub]:
     port = emulator.free_port()
-    with emulator.ended([sys.executable, "-m", "bench.stub", str(port), *upstream], os.environ) as process:
+    with emulator.child_process([sys.executable, "-m", "bench.stub", str(port), *upstream], os.environ) as process:
         pin(process, contender=False)
-        emulator.wait_for(port, process)
+        emulator.wait_for_port(port, process)
         yield Stub(f"http://127.0.0.1:{port}")
 
 

@@ -1,4 +1,4 @@
-"""A headless Chromium: the one that is installed, or Playwright's own."""
+"""A headless Chromium: an installed one, or Playwright's."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# No sandbox for root, which Chromium refuses; nothing that asks for hosts of its own.
+# As root Chromium refuses to start with its sandbox. The others stop requests that Chromium makes for itself.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def path(playwright: Playwright) -> str | None:
-    """Where it is; None where there is none."""
-    own = playwright.chromium.executable_path
+    """Return the path of the executable, or None if there is none."""
+    bundled = playwright.chromium.executable_path
     installed = next(filter(None, map(shutil.which, COMMANDS)), None)
-    return installed or (own if os.path.exists(own) else None)
+    return installed or (bundled if os.path.exists(bundled) else None)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The sample table: a week of earthquakes.
 
 earthquakes.json.gz is the USGS feed "All Earthquakes, Past Week" of 2018-02-07 (1,707 quakes), a work of the United
-States Geological Survey in the public domain, by way of the npm package vega-datasets 3.2.1.
+States Geological Survey in the public domain, taken from the npm package vega-datasets 3.2.1.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import gzip
 import json
 import pathlib
-import random
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -22,11 +20,11 @@ FILE = pathlib.Path(__file__).with_name("earthquakes.json.gz")
 
 
 def _index(name: str, partition: str, sort: str, *attributes: str) -> dict[str, Any]:
-    kinds: dict[str, Any] = (
-        {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(attributes)} if attributes else {"ProjectionType": "ALL"}
-    )
+    projection: dict[str, Any] = {"ProjectionType": "ALL"}
+    if attributes:
+        projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(attributes)}
     keys = [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
-    return {"IndexName": name, "KeySchema": keys, "Projection": kinds}
+    return {"IndexName": name, "KeySchema": keys, "Projection": projection}
 
 
 TYPES = {"idx": "S", "net": "S", "time": "N", "magType": "S", "mag": "N", "alert": "S"}
@@ -47,7 +45,7 @@ TABLE: dict[str, Any] = {
 
 
 def feed_table(name: str) -> dict[str, Any]:
-    """Parameters of CreateTable for the change feed (docs/feed.md)."""
+    """Return the parameters of CreateTable for a change feed (docs/feed.md)."""
     return definition(name, KEY_TYPES)
 
 
@@ -55,7 +53,7 @@ COMMA_LISTS = ("ids", "sources", "types")
 
 
 def items() -> list[TypedItem]:
-    """The quakes as items in DynamoDB's JSON, every digit kept."""
+    """Return the quakes as items in DynamoDB's JSON, with all digits of their numbers."""
     quakes = json.loads(gzip.decompress(FILE.read_bytes()), parse_float=Decimal)["features"]
     return [_item(quake) for quake in quakes]
 
@@ -67,28 +65,5 @@ def _item(quake: dict[str, Any]) -> TypedItem:
     properties["tsunami"] = bool(properties["tsunami"])
     idx = f"{iso_time(properties['time'] / 1000)}-{quake['id']}"
     values = {"idx": idx, "id": quake["id"], "geometry": quake["geometry"], **properties}
-    # A key of an index cannot be NULL: the item is without it then, and not in that index.
+    # The key of an index cannot be NULL. The item lacks it instead, and is not in that index.
     return {name: typed(value) for name, value in values.items() if not (value is None and name in TYPES)}
-
-
-def change(client: Any, table: str, quakes: list[TypedItem], added: list[TypedItem]) -> None:
-    """One change of the table, as its network would make it: a quake more, another magnitude, or one of the `added`
-    withdrawn."""
-    quake = random.choice([*quakes, *added])
-    kind = random.choice(("add", "revise", "revise", "withdraw" if added else "add"))
-    now = int(time.time() * 1000)
-    if kind == "add":
-        idx = f"{iso_time(now / 1000)}-{quake['net']['S']}{now}"
-        new = {**quake, "idx": {"S": idx}, "time": typed(now), "updated": typed(now)}
-        client.put_item(TableName=table, Item=new)
-        added.append(new)
-    elif kind == "revise":
-        client.update_item(
-            TableName=table,
-            Key={"idx": quake["idx"]},
-            UpdateExpression="SET mag = :mag, updated = :now",
-            ExpressionAttributeValues={":mag": {"N": f"{random.uniform(0, 7):.1f}"}, ":now": typed(now)},
-        )
-    else:
-        gone = added.pop(random.randrange(len(added)))
-        client.delete_item(TableName=table, Key={"idx": gone["idx"]})

@@ -1,8 +1,8 @@
-"""`python -m local.stream CHECKPOINT`: delivers the table's stream to `app.on_change` by the rules Lambda has for it.
+"""`python -m local.stream CHECKPOINT`: deliver the table's stream to `app.on_change` by Lambda's rules.
 
-The shards' records come in order, a shard after its parent, and the same batch again until it succeeds. An iterator
-that has expired is made again behind the last record that was read. CHECKPOINT, a file, tells the next process where to
-go on.
+Records of a shard come in order, and a shard after its parent. A batch is repeated until it succeeds. An expired
+iterator is replaced by one after the last record that was read. The file CHECKPOINT tells the next process where to
+continue.
 """
 
 from __future__ import annotations
@@ -22,71 +22,75 @@ from chalice.local import LambdaContext
 from chalicelib.dynamodb.botocore_transport import client
 
 POLL_SECONDS = 0.2
-MOST_OF_A_READ = 1000  # GetRecords'
+MAX_RECORDS = 1000  # The most that GetRecords takes.
 
 Handler = Callable[[dict[str, Any]], object]
+Checkpoint = dict[str, str]  # shard id -> sequence number of the last record that the handler accepted
 
 
 @dataclass
 class Shard:
-    """`batch`: read and not yet taken. `after`: the sequence number of the last record that was read."""
+    """`last_read`: sequence number of the last record that was read. `batch`: records that the handler has not
+    accepted yet."""
 
     id: str
     parent: str | None
+    last_read: str | None = None
     iterator: str | None = None
-    after: str | None = None
     batch: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
 
 
 class Delivery:
-    """The stream `arn`, on its way to `handler`. `streams`: a client as `connect` makes it. `taken`: the sequence
-    number of the last record of each shard that was taken, before now and from now on."""
+    """Deliver the stream `arn` to `handler`, which rejects a batch by raising. `streams`: a client for dynamodbstreams.
+
+    `checkpoint`: where to continue; updated as batches are accepted.
+    """
 
     def __init__(
-        self, streams: Any, arn: str, handler: Handler, batch_size: int, taken: dict[str, str] | None = None
+        self, streams: Any, arn: str, handler: Handler, batch_size: int, checkpoint: Checkpoint | None = None
     ) -> None:
         self._streams = streams
         self._arn = arn
         self._handler = handler
-        self._batch_size = min(batch_size, MOST_OF_A_READ)
+        self._batch_size = min(batch_size, MAX_RECORDS)
         self._shards: dict[str, Shard] = {}
-        self.taken = {} if taken is None else taken
+        self.checkpoint = {} if checkpoint is None else checkpoint
 
-    def turn(self) -> int:
-        """Offers a batch of each shard that has one; how many records were taken."""
-        self._look_for_shards()
-        return sum(self._turn_of(shard) for shard in self._shards.values() if not shard.ended and self._may(shard))
+    def poll(self) -> int:
+        """Offer the handler one batch of each shard that has one. Return the number of records that it accepted."""
+        self._find_shards()
+        return sum(self._deliver(shard) for shard in self._shards.values() if self._is_due(shard))
 
-    def _may(self, shard: Shard) -> bool:
+    def _is_due(self, shard: Shard) -> bool:
         parent = self._shards.get(shard.parent or "")
-        return parent is None or parent.ended
+        return not shard.ended and (parent is None or parent.ended)
 
-    def _look_for_shards(self) -> None:
+    def _find_shards(self) -> None:
         start: dict[str, str] = {}
         while True:
-            described = self._call("describe_stream", StreamArn=self._arn, **start)["StreamDescription"]
-            for shard in described["Shards"]:
+            description = self._call("describe_stream", StreamArn=self._arn, **start)["StreamDescription"]
+            for shard in description["Shards"]:
                 name = shard["ShardId"]
-                self._shards.setdefault(name, Shard(name, shard.get("ParentShardId"), after=self.taken.get(name)))
-            if "LastEvaluatedShardId" not in described:
+                self._shards.setdefault(name, Shard(name, shard.get("ParentShardId"), self.checkpoint.get(name)))
+            if "LastEvaluatedShardId" not in description:
                 return
-            start = {"ExclusiveStartShardId": described["LastEvaluatedShardId"]}
+            start = {"ExclusiveStartShardId": description["LastEvaluatedShardId"]}
 
-    def _turn_of(self, shard: Shard) -> int:
+    def _deliver(self, shard: Shard) -> int:
         if not shard.batch and not self._read(shard):
             return 0
         try:
             self._handler({"Records": shard.batch})
         except Exception as error:
-            print(f"on_change: {error!r}: the same batch again in a moment", file=sys.stderr, flush=True)
+            print(f"on_change: {error!r}. The batch will be repeated.", file=sys.stderr, flush=True)
             return 0
-        taken, shard.batch = shard.batch, []
-        self.taken[shard.id] = taken[-1]["dynamodb"]["SequenceNumber"]
-        return len(taken)
+        accepted, shard.batch = shard.batch, []
+        self.checkpoint[shard.id] = accepted[-1]["dynamodb"]["SequenceNumber"]
+        return len(accepted)
 
     def _read(self, shard: Shard) -> bool:
-        """Reads the next batch; whether there is one."""
+        """Read the next batch of the shard; return whether there is one."""
         try:
             iterator = shard.iterator or self._iterator(shard)
             answer = self._call("get_records", ShardIterator=iterator, Limit=self._batch_size)
@@ -96,23 +100,22 @@ class Delivery:
                 raise
             shard.iterator = None
             if code == "TrimmedDataAccessException":
-                shard.after = None  # The oldest that is left is the next.
+                shard.last_read = None  # Continue with the oldest record that is left.
             return False
-        # What Lambda adds to a record of GetRecords.
+        # Lambda adds the ARN to the records of GetRecords.
         shard.batch = [{**record, "eventSourceARN": self._arn} for record in answer["Records"]]
         if shard.batch:
-            shard.after = shard.batch[-1]["dynamodb"]["SequenceNumber"]
+            shard.last_read = shard.batch[-1]["dynamodb"]["SequenceNumber"]
         shard.iterator = answer.get("NextShardIterator")
         shard.ended = shard.iterator is None and not shard.batch
         return bool(shard.batch)
 
     def _iterator(self, shard: Shard) -> str:
-        where: dict[str, str] = {"ShardIteratorType": "TRIM_HORIZON"}
-        if shard.after:
-            where = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.after}
-        iterator: str = self._call("get_shard_iterator", StreamArn=self._arn, ShardId=shard.id, **where)[
-            "ShardIterator"
-        ]
+        start: dict[str, str] = {"ShardIteratorType": "TRIM_HORIZON"}
+        if shard.last_read:
+            start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": shard.last_read}
+        answer = self._call("get_shard_iterator", StreamArn=self._arn, ShardId=shard.id, **start)
+        iterator: str = answer["ShardIterator"]
         return iterator
 
     def _call(self, method: str, **request: Any) -> dict[str, Any]:
@@ -121,26 +124,27 @@ class Delivery:
 
 
 def main() -> None:
+    """Deliver the stream until interrupted."""
     import app
 
-    (source,) = (one for one in app.app.event_sources if isinstance(one, DynamoDBEventConfig))
+    (source,) = (source for source in app.app.event_sources if isinstance(source, DynamoDBEventConfig))
     context = LambdaContext("on_change", memory_size=512)
-    checkpoint = pathlib.Path(sys.argv[1])
+    file = pathlib.Path(sys.argv[1])
     delivery = Delivery(
         client("dynamodbstreams"),
         source.stream_arn,
         lambda event: app.on_change(event, context),
         source.batch_size,
-        orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else None,
+        orjson.loads(file.read_bytes()) if file.exists() else None,
     )
     while True:
         try:
-            taken = delivery.turn()
+            accepted = delivery.poll()
         except (BotoCoreError, ClientError) as error:
-            print(f"the stream: {error}: once more in a moment", file=sys.stderr, flush=True)
-            taken = 0
-        if taken:
-            checkpoint.write_bytes(orjson.dumps(delivery.taken))
+            print(f"The stream: {error}. Trying again.", file=sys.stderr, flush=True)
+            accepted = 0
+        if accepted:
+            file.write_bytes(orjson.dumps(delivery.checkpoint))
         else:
             time.sleep(POLL_SECONDS)
 

@@ -142,7 +142,9 @@ def started(unpacked: pathlib.Path, handler: str, **settings: str) -> Iterator[R
     }
     command = [sys.executable, "-m", "awslambdaric", handler]
     try:
-        with emulator.ended(command, {**uncovered(), **lambdas, **settings}, cwd=unpacked, stdout=subprocess.DEVNULL):
+        with emulator.child_process(
+            command, {**uncovered(), **lambdas, **settings}, cwd=unpacked, stdout=subprocess.DEVNULL
+        ):
             yield runtime
     finally:
         runtime.shutdown()

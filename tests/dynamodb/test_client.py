@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from chalice.test import Client
 
-from chalicelib.dynamodb.client import transport
+from chalicelib.dynamodb import transport
 from tests import faults
 from tests.conftest import Load
 

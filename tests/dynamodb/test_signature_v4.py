@@ -10,7 +10,7 @@ from botocore.credentials import Credentials as Theirs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.dynamodb.client import signature_v4
+from chalicelib.dynamodb import signature_v4
 
 TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 

@@ -18,8 +18,8 @@ import botocore.session
 import pytest
 import trustme
 
+from chalicelib.dynamodb import endpoint, transport
 from chalicelib.dynamodb.botocore_transport import BotocoreTransport
-from chalicelib.dynamodb.client import endpoint, transport
 from chalicelib.dynamodb.endpoint import BOTOCORE_VARIABLES, Transport, connect, endpoint_in
 from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
 from chalicelib.dynamodb.signature_v4 import Credentials

@@ -332,7 +332,7 @@ def test_invalid_option_is_reported_in_one_line_and_changes_nothing(
         ),
         (
             '{"app_name": "a", "stages": {"dev": {"environment_variables": {"NUMBERS": "x"}}}}',
-            "tablecast: .chalice/config.json: NUMBERS is 'x': it takes string or number",
+            "tablecast: .chalice/config.json: NUMBERS is 'x': Use string or number",
         ),
     ],
 )

@@ -1,5 +1,5 @@
-"""local/stream.py has Lambda's rules. The records are of a real stream. Put between are several shards, and iterators
-that expire: the embedded AWS has neither."""
+"""local/stream.py delivers by Lambda's rules. The records are of a real stream. The tests simulate several shards, and
+iterators that expire: the embedded AWS has neither."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def table(dynamodb: Any) -> Table:
     return Table(dynamodb)
 
 
-class Taken:
-    """A handler that notes what came, and fails as often as it is told."""
+class Handler:
+    """Records the events that it receives, and fails `failures` times."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -54,8 +54,8 @@ class Taken:
         return [record["dynamodb"]["Keys"]["idx"]["S"] for record in self.records]
 
 
-class Between:
-    """A stream's client with something in between."""
+class Wrapper:
+    """A stream's client; subclasses replace some of its calls."""
 
     def __init__(self, streams: Any) -> None:
         self.streams = streams
@@ -64,40 +64,40 @@ class Between:
         return getattr(self.streams, name)
 
 
-def test_records_come_in_order_and_as_lambda_has_them(table: Table) -> None:
-    taken = Taken()
-    delivery = Delivery(table.streams, table.arn, taken, 2)
-    assert delivery.turn() == 0
+def test_records_come_in_order_and_in_lambdas_format(table: Table) -> None:
+    handler = Handler()
+    delivery = Delivery(table.streams, table.arn, handler, 2)
+    assert delivery.poll() == 0
     table.put("a", "b", "c")
-    assert [delivery.turn() for _ in range(3)] == [2, 1, 0]
-    assert taken.batches == [["a", "b"], ["c"]]
-    record = taken.records[0]
+    assert [delivery.poll() for _ in range(3)] == [2, 1, 0]
+    assert handler.batches == [["a", "b"], ["c"]]
+    record = handler.records[0]
     assert record["eventSourceARN"] == table.arn
     assert record["eventName"] == "INSERT"
     assert isinstance(record["dynamodb"]["ApproximateCreationDateTime"], int | float)
     assert record["dynamodb"]["NewImage"] == {"idx": {"S": "a"}, "mag": {"N": "1"}}
 
 
-def test_the_same_batch_comes_again_until_it_is_taken(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
-    taken = Taken()
-    delivery = Delivery(table.streams, table.arn, taken, 2)
+def test_failed_batch_is_repeated_until_accepted(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    handler = Handler()
+    delivery = Delivery(table.streams, table.arn, handler, 2)
     table.put("a", "b", "c")
-    taken.failures = 2
-    assert [delivery.turn() for _ in range(4)] == [0, 0, 2, 1]
-    assert taken.batches == [["a", "b"], ["a", "b"], ["a", "b"], ["c"]]
-    assert "on_change: RuntimeError('not now'): the same batch again in a moment" in capsys.readouterr().err
+    handler.failures = 2
+    assert [delivery.poll() for _ in range(4)] == [0, 0, 2, 1]
+    assert handler.batches == [["a", "b"], ["a", "b"], ["a", "b"], ["c"]]
+    assert "on_change: RuntimeError('not now'). The batch will be repeated." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("code", "batches"),
     [
         ("ExpiredIteratorException", [["a"], ["b", "c"]]),
-        # What is left of a stream that was trimmed meanwhile is delivered from its oldest.
+        # A trimmed stream is continued from the oldest record that is left.
         ("TrimmedDataAccessException", [["a"], ["a", "b", "c"]]),
     ],
 )
-def test_an_iterator_that_is_no_longer_of_use_is_made_again(table: Table, code: str, batches: list[list[str]]) -> None:
-    class Expiring(Between):
+def test_invalid_iterator_is_replaced(table: Table, code: str, batches: list[list[str]]) -> None:
+    class Expiring(Wrapper):
         expired = False
 
         def get_records(self, **request: Any) -> Any:
@@ -106,51 +106,51 @@ def test_an_iterator_that_is_no_longer_of_use_is_made_again(table: Table, code: 
                 raise ClientError({"Error": {"Code": code}}, "GetRecords")
             return self.streams.get_records(**request)
 
-    taken, streams = Taken(), Expiring(table.streams)
-    delivery = Delivery(streams, table.arn, taken, 10)
+    handler, streams = Handler(), Expiring(table.streams)
+    delivery = Delivery(streams, table.arn, handler, 10)
     table.put("a")
-    delivery.turn()
+    delivery.poll()
     table.put("b", "c")
     streams.expired = True
-    assert delivery.turn() == 0
-    assert delivery.turn() == len(batches[1])
-    assert taken.batches == batches
+    assert delivery.poll() == 0
+    assert delivery.poll() == len(batches[1])
+    assert handler.batches == batches
 
 
-def test_the_next_delivery_goes_on_behind_what_the_last_one_had_taken(table: Table) -> None:
-    taken = Taken()
-    first = Delivery(table.streams, table.arn, taken, 2)
+def test_next_delivery_continues_after_the_checkpoint(table: Table) -> None:
+    handler = Handler()
+    first = Delivery(table.streams, table.arn, handler, 2)
     table.put("a", "b", "c", "d")
-    first.turn()
-    taken.failures = 1
-    first.turn()
-    second = Delivery(table.streams, table.arn, taken, 2, orjson.loads(orjson.dumps(first.taken)))
-    second.turn()
+    first.poll()
+    handler.failures = 1
+    first.poll()
+    second = Delivery(table.streams, table.arn, handler, 2, orjson.loads(orjson.dumps(first.checkpoint)))
+    second.poll()
     table.put("e")
-    second.turn()
-    assert taken.batches == [["a", "b"], ["c", "d"], ["c", "d"], ["e"]]
+    second.poll()
+    assert handler.batches == [["a", "b"], ["c", "d"], ["c", "d"], ["e"]]
 
 
-def test_another_refusal_is_raised(table: Table) -> None:
-    delivery = Delivery(table.streams, table.arn.replace(table.name, "none"), Taken(), 10)
+def test_other_error_is_raised(table: Table) -> None:
+    delivery = Delivery(table.streams, table.arn.replace(table.name, "none"), Handler(), 10)
     with pytest.raises(ClientError, match="ResourceNotFound"):
-        delivery.turn()
+        delivery.poll()
 
-    class Denied(Between):
+    class Denied(Wrapper):
         def get_records(self, **request: Any) -> Any:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetRecords")
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        Delivery(Denied(table.streams), table.arn, Taken(), 10).turn()
+        Delivery(Denied(table.streams), table.arn, Handler(), 10).poll()
 
 
-# Shards and their parents, and what the keys of their records begin with.
+# Shards with their parents, and the first characters of the keys of their records.
 SHARDS = (("low", "parent"), ("high", "parent"), ("orphan", "trimmed"), ("parent", None))
-OF = {"parent": "abc", "low": "defghijklm", "high": "nopqrstuvwxyz", "orphan": "0123456789"}
+KEYS_OF = {"parent": "abc", "low": "defghijklm", "high": "nopqrstuvwxyz", "orphan": "0123456789"}
 
 
-class Sharded(Between):
-    """The stream's one shard as four: a parent, the two that it was split into, and one whose parent is gone."""
+class Sharded(Wrapper):
+    """The stream's only shard as four: a parent, the two that it was split into, and one whose parent was trimmed."""
 
     def answer(self, body: dict[str, Any]) -> dict[str, bytes]:
         return {"body": orjson.dumps(body)}
@@ -176,10 +176,11 @@ class Sharded(Between):
         mine = [
             record
             for record in records
-            if record["dynamodb"]["Keys"]["idx"]["S"][0] in OF[shard] and record["dynamodb"]["SequenceNumber"] > after
+            if record["dynamodb"]["Keys"]["idx"]["S"][0] in KEYS_OF[shard]
+            and record["dynamodb"]["SequenceNumber"] > after
         ][:Limit]
         last = mine[-1]["dynamodb"]["SequenceNumber"] if mine else after
-        # A parent has ended: behind its last record there is no iterator.
+        # The parent is closed: after its last record there is no iterator.
         ended = shard == "parent" and len(mine) < Limit
         return self.answer({"Records": mine, **({} if ended else {"NextShardIterator": f"{shard}/{last}"})})
 
@@ -190,26 +191,26 @@ class Sharded(Between):
         self.real = described["StreamDescription"]["Shards"][0]["ShardId"]
 
 
-def test_a_shard_comes_after_its_parent_and_each_in_its_order(table: Table) -> None:
-    taken = Taken()
+def test_shard_is_delivered_after_its_parent_and_in_order(table: Table) -> None:
+    handler = Handler()
     table.put("d1", "n1", "a1", "01", "b1", "n2", "c1", "d2", "a2", "02")
-    delivery = Delivery(Sharded(table), table.arn, taken, 2)
-    taken.failures = 3
+    delivery = Delivery(Sharded(table), table.arn, handler, 2)
+    handler.failures = 3
     for _ in range(12):
-        delivery.turn()
-    names = taken.names
+        delivery.poll()
+    names = handler.names
     assert sorted(names) == sorted(["d1", "n1", "a1", "01", "b1", "n2", "c1", "d2", "a2", "02"])
-    for shard in OF.values():
+    for shard in KEYS_OF.values():
         mine = [name for name in names if name[0] in shard]
         assert mine == [name for name in ["d1", "n1", "a1", "01", "b1", "n2", "c1", "d2", "a2", "02"] if name in mine]
     assert max(map(names.index, ("a1", "b1", "c1", "a2"))) < min(map(names.index, ("d1", "d2", "n1", "n2")))
 
 
-def test_a_stream_that_was_closed_is_delivered_to_its_end(table: Table) -> None:
-    taken = Taken()
+def test_closed_stream_is_delivered_to_its_end(table: Table) -> None:
+    handler = Handler()
     table.put("a", "b", "c")
     table.dynamodb.update_table(TableName=table.name, StreamSpecification={"StreamEnabled": False})
-    delivery = Delivery(table.streams, table.arn, taken, 2)
+    delivery = Delivery(table.streams, table.arn, handler, 2)
     for _ in range(5):
-        delivery.turn()
-    assert taken.batches == [["a", "b"], ["c"]]
+        delivery.poll()
+    assert handler.batches == [["a", "b"], ["c"]]

@@ -1,4 +1,4 @@
-"""Run as its users run it: `python -m local` in a clone, asked over HTTP, ended by Ctrl-C."""
+"""`python -m local` as users run it: in a clone, called over HTTP, stopped by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 class Run:
-    """A `python -m local` that has said what to try."""
+    """A `python -m local` that is ready."""
 
     def __init__(self, process: subprocess.Popen[str], output: str, port: int) -> None:
         self.process, self.output, self.port = process, output, port
@@ -52,7 +52,7 @@ class Run:
         return str(re.findall(r"DynamoDB:  (\S+)", self.output)[0])
 
     def child(self, module: str) -> int:
-        """The process id of the one that runs `module` for this."""
+        """Return the id of the child process that runs `module`."""
         found = [
             int(process.name)
             for process in pathlib.Path("/proc").glob("[0-9]*")
@@ -62,7 +62,7 @@ class Run:
         return pid
 
     def dynamodb(self) -> Any:
-        """A client as anybody would make it from what was printed."""
+        """Return a client made from what was printed."""
         printed = dict(re.findall(r"(AWS_\w+)=(\S+)", self.output))
         return boto3.client(
             "dynamodb",
@@ -73,7 +73,7 @@ class Run:
         )
 
     def wait_for_position(self, position: int, seconds: float = SECONDS) -> float:
-        """The seconds until /changes is at `position`."""
+        """Wait until /changes is at `position`; return the seconds it took."""
         began = time.monotonic()
         while self.get("/changes")[2]["next"] < position:
             assert time.monotonic() < began + seconds, f"not at {position} within {seconds} seconds"
@@ -97,7 +97,7 @@ def running(clone: pathlib.Path, *options: str) -> Iterator[Run]:
             if line.startswith("Ctrl-C"):
                 break
         assert "Ctrl-C" in output, output
-        # A line for each request follows, and a pipe that nobody reads is full after some hundreds.
+        # A line per request follows; unread, they would fill the pipe.
         threading.Thread(target=process.stdout.read, daemon=True).start()
         yield Run(process, output, port)
     finally:
@@ -114,32 +114,34 @@ def running(clone: pathlib.Path, *options: str) -> Iterator[Run]:
 
 
 def refused(clone: pathlib.Path, *options: str) -> str:
-    """What it says where it ends at once: one line, no traceback, an exit that is not zero."""
+    """Return the line that an invalid call ends with: no traceback, a non-zero exit code."""
     command = [sys.executable, "-m", "local", *options]
     ended = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ended.returncode not in (0, None)
     *before, line = ended.stderr.splitlines()
-    assert all(one.startswith(("Starting", "not loaded", "1 bad row")) for one in before), ended.stderr
+    assert all(text.startswith(("Starting", "Not loaded", "1 row")) for text in before), ended.stderr
     return line
 
 
-def test_the_docs_say_what_happens(clone: pathlib.Path) -> None:
-    answers, said = {}, []
+def test_documented_commands_print_what_the_docs_say(clone: pathlib.Path) -> None:
+    answers, documented = {}, []
     for page in ("README.md", "docs/api.md"):
         blocks = re.findall(r"```console\n(.*?)```", (clone / page).read_text(), re.DOTALL)
-        of_page = [one for block in blocks for one in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
-        assert len(of_page) > 5
-        said += of_page
+        commands = [
+            command for block in blocks for command in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+        ]
+        assert len(commands) > 5
+        documented += commands
     with running(clone) as run:
         run.wait_for_position(1707)
-        for command, _ in said:
+        for command, _ in documented:
             here = command.replace("localhost:8000", f"localhost:{run.port}").replace("python3", sys.executable)
             answer = subprocess.run(["bash", "-c", here], capture_output=True, text=True, timeout=SECONDS, check=True)
             answers[command] = answer.stdout.strip()
-    assert answers == {command: expected.strip() for command, expected in said}
+    assert answers == {command: expected.strip() for command, expected in documented}
 
 
-def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
+def test_run_with_the_sample(clone: pathlib.Path) -> None:
     with running(clone) as run:
         tries = re.findall(r"curl '?http://127.0.0.1:\d+([^'\n]*)", run.output)
         assert len(tries) == 3
@@ -156,12 +158,12 @@ def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
         assert "If-None-Match" in headers["Access-Control-Allow-Headers"]
         assert run.get("/items", "POST")[0] == 405
 
-        assert f"port {run.port} is in use" in refused(clone, "--port", str(run.port))
-        check_that_changes_are_live(run)
-        check_an_emulator_that_is_there(clone, run.endpoint)
-        check_that_a_change_is_reloaded(clone, run)
-        # Two have delivered the stream, and nothing of it is in the feed twice: there are the sample, the change above,
-        # and what took it back. A delivery that dies is started again.
+        assert f"Port {run.port} is in use" in refused(clone, "--port", str(run.port))
+        check_changes_are_live(run)
+        check_existing_emulator(clone, run.endpoint)
+        check_change_is_reloaded(clone, run)
+        # Two processes have delivered the stream, and each change is in the feed once: the sample, the change above and
+        # its reversal by the second load. A delivery that is killed is restarted.
         assert run.get("/changes")[2]["next"] == 1709
         os.kill(run.child("local.stream"), signal.SIGKILL)
         run.dynamodb().put_item(TableName="study_test", Item={"idx": {"S": "after"}})
@@ -169,7 +171,7 @@ def test_a_run_with_the_sample(clone: pathlib.Path) -> None:
         assert [change["key"] for change in run.get("/changes?_since=1709")[2]["changes"]] == [{"idx": "after"}]
 
 
-def check_that_changes_are_live(run: Run) -> None:
+def check_changes_are_live(run: Run) -> None:
     run.wait_for_position(1707)
     table = run.dynamodb()
     first = run.get("/items?_limit=5")
@@ -195,7 +197,7 @@ def check_that_changes_are_live(run: Run) -> None:
     assert headers["ETag"] != tag
 
 
-def check_an_emulator_that_is_there(clone: pathlib.Path, endpoint: str) -> None:
+def check_existing_emulator(clone: pathlib.Path, endpoint: str) -> None:
     with running(clone, "--endpoint-url", endpoint) as second:
         assert second.get("/items?net=us&mag__gte=5&_sort=-time")[2]["count"] == 39
     other = clone.parent / "study_test.csv"
@@ -209,10 +211,10 @@ def check_an_emulator_that_is_there(clone: pathlib.Path, endpoint: str) -> None:
         *("--endpoint-url", endpoint, "--table-file", str(other), "--partition-key", "name"),
         *("--port", str(emulator.free_port())),
     )
-    assert line == "tablecast: there is a table study_test already, with other keys (idx): rename the file"
+    assert line == "tablecast: Table study_test exists with other keys (idx). Rename the file."
 
 
-def check_that_a_change_is_reloaded(clone: pathlib.Path, run: Run) -> None:
+def check_change_is_reloaded(clone: pathlib.Path, run: Run) -> None:
     app = clone / "app.py"
     app.write_text(
         app.read_text() + '\n\n@app.route("/added")\ndef added() -> dict[str, bool]:\n    return {"is": True}\n'
@@ -226,26 +228,26 @@ def check_that_a_change_is_reloaded(clone: pathlib.Path, run: Run) -> None:
     raise AssertionError("app.py changed and the app did not")
 
 
-def test_a_run_with_writes(clone: pathlib.Path) -> None:
+def test_run_with_writes(clone: pathlib.Path) -> None:
     with running(clone, "--writes", "20") as run:
         run.wait_for_position(1720)
-        seen, following = [], 1707
+        seen, position = [], 1707
         for _ in range(10):
-            page = run.get(f"/changes?_since={following}")[2]
+            page = run.get(f"/changes?_since={position}")[2]
             seen += page["changes"]
-            following = page["next"]
+            position = page["next"]
             time.sleep(0.3)
-        assert [change["position"] for change in seen] == list(range(1708, following + 1))
+        assert [change["position"] for change in seen] == list(range(1708, position + 1))
         assert len(seen) > 30
         assert {change["op"] for change in seen} <= {"insert", "modify", "remove"}
 
 
-def test_a_run_with_a_file_of_ones_own(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_run_with_a_table_file(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
     orders = tmp_path / "my orders.csv"
     orders.write_text("customer,date,total\nanna,2026-01-02,12.50\nanna,2026-01-01,7\nben\n서울/1,2026-01-03,1e3\n")
     with running(clone, "--table-file", str(orders), "--partition-key", "customer", "--sort-key", "date") as run:
-        assert "not loaded, line 4: has 1 cells, and the header has 3" in run.output
-        assert "1 bad row not loaded" in run.output
+        assert "Not loaded: line 4: 1 cells, but the header has 3" in run.output
+        assert "1 row not loaded. All others are." in run.output
         assert run.get("/")[2]["table"] == "my_orders"
         assert run.get("/items/anna")[2]["items"] == [
             {"customer": "anna", "date": "2026-01-01", "total": "7"},
@@ -255,15 +257,17 @@ def test_a_run_with_a_file_of_ones_own(clone: pathlib.Path, tmp_path: pathlib.Pa
             assert run.get(path)[0] == 200
 
 
-def test_a_row_that_dynamodb_refuses_is_told_by_its_line(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_row_refused_by_dynamodb_is_reported_with_its_line(clone: pathlib.Path, tmp_path: pathlib.Path) -> None:
     rows = tmp_path / "rows.ndjson"
     rows.write_text("".join(json.dumps({"id": n, "text": "x" * (450_000 if n == 2 else 5)}) + "\n" for n in range(4)))
     with running(clone, "--table-file", str(rows), "--partition-key", "id") as run:
-        assert re.search(r"not loaded, line 3: .*maximum allowed size", run.output)
+        assert re.search(r"Not loaded: line 3: .*maximum allowed size", run.output)
         assert run.get("/items")[2]["count"] == 3
 
 
-def test_a_wrong_setting_is_told_before_anything_starts(clone: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_setting_is_reported_before_anything_starts(
+    clone: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NUMBERS", "float")
     assert refused(clone) == "tablecast: NUMBERS is 'float'. Use string or number"
 
@@ -271,12 +275,15 @@ def test_a_wrong_setting_is_told_before_anything_starts(clone: pathlib.Path, mon
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--table-file", "none.csv"], "tablecast: --table-file takes --partition-key too"),
-        (["--partition-key", "id"], "tablecast: --partition-key and --sort-key are of a --table-file"),
+        (["--table-file", "none.csv"], "tablecast: --table-file needs --partition-key"),
+        (["--partition-key", "id"], "tablecast: --partition-key and --sort-key need --table-file"),
         (["--table-file", "none.csv", "--partition-key", "id"], "tablecast: none.csv cannot be read: No such file"),
-        (["--endpoint-url", "nonsense"], "tablecast: --endpoint-url is 'nonsense': it takes a URL such as"),
-        (["--endpoint-url", "http://a:b"], "tablecast: --endpoint-url is 'http://a:b'"),
-        (["--endpoint-url", "https://dynamodb.us-east-1.amazonaws.com"], "tablecast: --endpoint-url takes an emulator"),
+        (["--endpoint-url", "nonsense"], "tablecast: --endpoint-url 'nonsense' is not a URL. Write one such as"),
+        (["--endpoint-url", "http://a:b"], "tablecast: --endpoint-url 'http://a:b' is not a URL"),
+        (
+            ["--endpoint-url", "https://dynamodb.us-east-1.amazonaws.com"],
+            "tablecast: --endpoint-url accepts only emulators",
+        ),
         (["--endpoint-url", "http://127.0.0.1:1"], "tablecast: http://127.0.0.1:1: Could not connect"),
         (["--port", "99999"], "tablecast: Invalid value for '--port'"),
         (["--writes", "0"], "tablecast: Invalid value for '--writes'"),
@@ -284,13 +291,13 @@ def test_a_wrong_setting_is_told_before_anything_starts(clone: pathlib.Path, mon
         (["--sample"], "tablecast: No such option"),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(clone: pathlib.Path, options: list[str], line: str) -> None:
+def test_invalid_option_is_reported_in_one_line(clone: pathlib.Path, options: list[str], line: str) -> None:
     port = [] if "--port" in options else ["--port", str(emulator.free_port())]
     assert refused(clone, *port, *options).startswith(line)
 
 
-def test_help_is_worth_reading(clone: pathlib.Path) -> None:
+def test_help_lists_the_options(clone: pathlib.Path) -> None:
     command = [sys.executable, "-m", "local", "--help"]
-    said = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=True).stdout
     for option in ("--table-file", "--partition-key", "--sort-key", "--endpoint-url", "--writes", "--port"):
-        assert option in said
+        assert option in output

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.rows import FileError, Rows, read
+from infra.errors import UserError
+from local.rows import Rows, read
 
 
 def rows(tmp_path: pathlib.Path, name: str, text: str | bytes, sort_key: str | None = None) -> Rows:
@@ -18,7 +19,7 @@ def items(read_rows: Rows) -> list[dict[str, Any]]:
     return [item for _, item in read_rows.items]
 
 
-def test_json_keeps_its_types_and_every_digit(tmp_path: pathlib.Path) -> None:
+def test_json_keeps_types_and_digits(tmp_path: pathlib.Path) -> None:
     text = '[{"id": 1, "price": 12.345678901234567890123456789, "ok": true, "no": null,\n "in": {"a": [1, "x"]}}]'
     loaded = rows(tmp_path, "a.json", text)
     assert loaded.types == {"id": "N"}
@@ -33,7 +34,7 @@ def test_json_keeps_its_types_and_every_digit(tmp_path: pathlib.Path) -> None:
     ]
 
 
-def test_a_bad_row_is_told_by_its_line_and_the_rest_is_kept(tmp_path: pathlib.Path) -> None:
+def test_invalid_row_is_reported_and_the_rest_loaded(tmp_path: pathlib.Path) -> None:
     loaded = rows(
         tmp_path,
         "a.json",
@@ -41,52 +42,52 @@ def test_a_bad_row_is_told_by_its_line_and_the_rest_is_kept(tmp_path: pathlib.Pa
         '{"id": "n", "x": NaN},\n{"id": "d", "x": ' + "1" * 39 + '},\n{"id": "z"}]',
     )
     assert [line for line, _ in loaded.items] == [2, 11]
-    assert loaded.bad == [
-        "line 3: is no object",
-        "line 4: has no id",
-        "line 5: id is a number, and in the rows before it is a string",
-        "line 6: id has 0 bytes, and this key has 1 to 2048",
-        "line 7: has the key of line 2",
-        "line 8: id is neither a string nor a number, as a key has to be",
+    assert loaded.errors == [
+        "line 3: not an object",
+        "line 4: id is missing",
+        "line 5: id is a number, but a string in earlier rows",
+        "line 6: id has 0 bytes; this key must have 1 to 2048",
+        "line 7: same key as line 2",
+        "line 8: id must be a string or a number, as a key",
         "line 9: x is not a number",
         "line 10: x is a number of 39 digits; DynamoDB keeps 38",
     ]
 
 
-def test_a_row_that_is_no_json_is_told_by_its_line_and_the_rest_is_kept(tmp_path: pathlib.Path) -> None:
+def test_malformed_row_is_reported_and_the_rest_loaded(tmp_path: pathlib.Path) -> None:
     text = '[\n  {"id": 1},\n  {"id": 2, "in": [\n    {"id": 7}, oops\n  ]},\n  {"id": 3}\n] behind'
     loaded = rows(tmp_path, "a.json", text)
     assert [(line, item["id"]["N"]) for line, item in loaded.items] == [(2, "1"), (6, "3")]
-    assert loaded.bad == [
-        "line 3: is no JSON, at line 4: Expecting value",
-        "line 6: is followed by 'behind', behind the end of the array",
+    assert loaded.errors == [
+        "line 3: not JSON at line 4: Expecting value",
+        "line 6: text after the end of the array: 'behind'",
     ]
-    cut = rows(tmp_path, "a.json", '[{"id": 1}, {"id": 2}, {"id')
-    assert [line for line, _ in cut.items] == [1, 1]
-    assert cut.bad[0].endswith("; nothing behind it could be read")
+    truncated = rows(tmp_path, "a.json", '[{"id": 1}, {"id": 2}, {"id')
+    assert [line for line, _ in truncated.items] == [1, 1]
+    assert truncated.errors[0].endswith("; the rest of the file cannot be read")
 
 
-def test_only_a_line_end_ends_a_line(tmp_path: pathlib.Path) -> None:
+def test_only_newline_ends_a_line(tmp_path: pathlib.Path) -> None:
     loaded = rows(tmp_path, "a.csv", "id,b\n1,x\u2028y\x0bz\n2,\x85\n")
     assert [item["b"]["S"] for item in items(loaded)] == ["x\u2028y\x0bz", "\x85"]
 
 
-def test_half_a_character_is_a_bad_row(tmp_path: pathlib.Path) -> None:
+def test_lone_surrogate_is_an_invalid_row(tmp_path: pathlib.Path) -> None:
     loaded = rows(tmp_path, "a.ndjson", '{"id": 1, "v": "\\ud800"}\n{"id": 2}\n')
-    assert loaded.bad == ["line 1: holds half of a surrogate pair, which is no text"]
+    assert loaded.errors == ["line 1: half of a surrogate pair, which is not valid text"]
     assert len(loaded.items) == 1
 
 
-def test_ndjson_has_a_row_a_line(tmp_path: pathlib.Path) -> None:
+def test_ndjson_has_one_row_per_line(tmp_path: pathlib.Path) -> None:
     deep = '{"id": "d", "x": ' + "[" * 100_000
     loaded = rows(tmp_path, "a.ndjson", '{"id": "a", "n": 1}\n\n{"id": \n{"id": "b"}\n' + deep + "\n")
     assert [line for line, _ in loaded.items] == [1, 4]
-    assert loaded.bad[0].startswith("line 3: is no JSON: Expecting value")
-    assert loaded.bad[1] == "line 5: is nested deeper than an item can be"
+    assert loaded.errors[0].startswith("line 3: not JSON: Expecting value")
+    assert loaded.errors[1] == "line 5: nested deeper than an item can be"
     assert rows(tmp_path, "a.jsonl", '{"id": "a"}').types == {"id": "S"}
 
 
-def test_a_column_of_csv_has_one_type(tmp_path: pathlib.Path) -> None:
+def test_csv_column_has_one_type(tmp_path: pathlib.Path) -> None:
     loaded = rows(
         tmp_path,
         "a.csv",
@@ -100,47 +101,55 @@ def test_a_column_of_csv_has_one_type(tmp_path: pathlib.Path) -> None:
         {"id": {"N": "3"}},
     ]
     assert [line for line, _ in loaded.items] == [2, 3, 5, 8]
-    assert loaded.bad == ["line 7: has 2 cells, and the header has 5"]
+    assert loaded.errors == ["line 7: 2 cells, but the header has 5"]
 
 
-def test_a_sort_key_is_part_of_the_key(tmp_path: pathlib.Path) -> None:
+def test_sort_key_is_part_of_the_key(tmp_path: pathlib.Path) -> None:
     loaded = rows(tmp_path, "a.csv", f"id,day\na,1\na,2\na,1\nb,\nc,{'1' * 40}\n", sort_key="day")
     assert loaded.types == {"id": "S", "day": "N"}
     assert [line for line, _ in loaded.items] == [2, 3]
     assert (
-        loaded.bad
+        loaded.errors
         == [
-            "line 4: has the key of line 2",
-            "line 5: has no day",
+            "line 4: same key as line 2",
+            "line 5: day is missing",
             "line 6: day is a number of 40 digits; DynamoDB keeps 38",
         ]
-        or "40 digits" in loaded.bad[-1]
+        or "40 digits" in loaded.errors[-1]
     )
 
 
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
-        ("a.xlsx", "", "a.xlsx is no .json, .ndjson, .jsonl, .csv file"),
-        ("a.json", '{"id": 1}', "a .json file holds an array of objects; for one object a line, name it .ndjson"),
-        ("a.json", "[" + "[" * 100_000, "a.json has no row to load: line 1: is no JSON, nested too deep"),
-        ("a.json", "[]", "a.json has no row to load"),
-        ("a.json", '[{"x": 1}]', "a.json has no row to load: line 1: has no id"),
-        ("a.csv", "", "the first line of a .csv file names its columns, each once"),
-        ("a.csv", "id,id\n1,2", "names its columns, each once"),
-        ("a.csv", 'id,x\n1,"a" b\n', "line 2 is no CSV"),
+        ("a.xlsx", "", "a.xlsx is not supported. Name it by its format: .json, .ndjson, .jsonl, .csv."),
+        (
+            "a.json",
+            '{"id": 1}',
+            "A .json file must hold an array of objects. For one object per line, name it .ndjson.",
+        ),
+        (
+            "a.json",
+            "[" + "[" * 100_000,
+            "a.json has no row that can be loaded: line 1: nested deeper than an item can be",
+        ),
+        ("a.json", "[]", "a.json has no row that can be loaded"),
+        ("a.json", '[{"x": 1}]', "a.json has no row that can be loaded: line 1: id is missing"),
+        ("a.csv", "", "The first line of a .csv file must name its columns, each once."),
+        ("a.csv", "id,id\n1,2", "must name its columns, each once."),
+        ("a.csv", 'id,x\n1,"a" b\n', "Line 2 is not CSV"),
         ("a.csv", b"id\n\xff\n", "is not UTF-8: byte 3 is 0xff"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why_in_one_line(
+def test_unreadable_file_is_reported_in_one_line(
     tmp_path: pathlib.Path, name: str, text: str | bytes, line: str
 ) -> None:
-    with pytest.raises(FileError) as error:
+    with pytest.raises(UserError) as error:
         rows(tmp_path, name, text)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_is_not_there_says_so(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(FileError, match=r"none\.csv cannot be read: No such file or directory"):
+def test_missing_file_is_reported(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UserError, match=r"none\.csv cannot be read: No such file or directory"):
         read(tmp_path / "none.csv", "id", None)

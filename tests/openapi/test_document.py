@@ -12,7 +12,7 @@ from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import validate
 
 from chalicelib.dynamodb.schema import TableSchema, read
-from chalicelib.openapi.document import document, responses
+from chalicelib.openapi import document, responses
 from chalicelib.query.access import access_of
 from chalicelib.query.conditions import split_name
 from chalicelib.query.controls import CHANGES, ITEM, LIST, controls_of

@@ -8,7 +8,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from chalicelib.dynamodb.schema import TableSchema, read
-from chalicelib.openapi.document import parameters
+from chalicelib.openapi import parameters
 from chalicelib.problems import Problem
 from chalicelib.query import conditions, controls
 from chalicelib.query.access import Access, access_of

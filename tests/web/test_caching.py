@@ -61,7 +61,7 @@ class Live:
         put(self.dynamodb, self.table, [{"idx": {"S": name}, **attributes} for name in names])
 
     def deliver(self) -> None:
-        while self.stream.turn():
+        while self.stream.poll():
             pass
 
     def wait(self, seconds: float) -> None:

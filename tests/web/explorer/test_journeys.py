@@ -451,8 +451,8 @@ def chalice_local(run: Run) -> Iterator[str]:
     environ = {name: value for name, value in environ.items() if not name.startswith("COV_")}
     chalice = pathlib.Path(sys.executable).with_name("chalice")
     command = [str(chalice), "local", "--stage", "local", "--no-autoreload", "--port", str(port)]
-    with emulator.ended(command, environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        emulator.wait_for(port, process)
+    with emulator.child_process(command, environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        emulator.wait_for_port(port, process)
         yield f"http://127.0.0.1:{port}/"
 
 
