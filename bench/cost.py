@@ -1,7 +1,7 @@
-"""Dollars for a million requests, and for a million changes, from what they take. Pure.
+"""Dollars for a million requests, and for a million changes. Pure.
 
-A function has CPU in proportion to its memory, and is paid by the time it takes: its CPU time at that share, and the
-time that it waits for DynamoDB.
+A function's CPU is proportional to its memory. It is billed by time: CPU time at that share of a core, and the time
+that it waits for DynamoDB.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 
 MEMORIES = (128, 256, 512)
-# A function of so much memory has one vCPU (Lambda's developer guide, "Configure Lambda function memory").
+# A function with this much memory has one vCPU (Lambda's developer guide, "Configure Lambda function memory").
 VCPU_MB = 1769
-CALL_MS = 5.0  # Assumed of one call of DynamoDB.
-SHARE_THAT_MISSES = 0.1  # Assumed of requests through CloudFront: one in ten reaches the API.
+CALL_MS = 5.0  # Assumed time of one call of DynamoDB.
+MISS_SHARE = 0.1  # Assumed share of requests that CloudFront forwards to the API.
 
 PRICES_OF = "list prices of us-east-1, 2026-11, without the free tier"
 PRICES = {
@@ -30,8 +30,8 @@ PRICES = {
 
 @dataclass(frozen=True)
 class Work:
-    """What one request or batch takes: milliseconds of a whole core, calls of DynamoDB and their units, and the bytes
-    of the answer."""
+    """The resources of one request or batch: milliseconds of a whole core, calls of DynamoDB and their units, and bytes
+    of the response body."""
 
     cpu_ms: float
     calls: float
@@ -41,11 +41,12 @@ class Work:
 
 
 def billed_ms(work: Work, memory: int) -> int:
+    """Return the milliseconds that a function of `memory` MB is billed for."""
     return math.ceil(work.cpu_ms * VCPU_MB / memory + work.calls * CALL_MS)
 
 
 def function(work: Work, memory: int) -> float:
-    """Dollars for a million invocations of a function of `memory` MB, and their calls of DynamoDB."""
+    """Return dollars for a million invocations of a function of `memory` MB, and their calls of DynamoDB."""
     gb_seconds = billed_ms(work, memory) / 1000 * memory / 1024 * 1_000_000
     return (
         PRICES["Lambda, a million requests"]
@@ -56,7 +57,7 @@ def function(work: Work, memory: int) -> float:
 
 
 def requests(work: Work, memory: int) -> float:
-    """Dollars for a million requests of the API."""
+    """Return dollars for a million requests to the API."""
     gigabytes = work.sent * 1_000_000 / 2**30
     return (
         function(work, memory)
@@ -66,17 +67,17 @@ def requests(work: Work, memory: int) -> float:
 
 
 def requests_through_cloudfront(work: Work, memory: int) -> float:
-    """Dollars for a million requests of CloudFront, where SHARE_THAT_MISSES of them reach the API. What the API sends
-    to CloudFront is free."""
+    """Return dollars for a million requests to CloudFront, of which MISS_SHARE reach the API. Data from the API to
+    CloudFront is free."""
     gigabytes = work.sent * 1_000_000 / 2**30
-    behind = function(work, memory) + PRICES["API Gateway (REST), a million requests"]
+    origin = function(work, memory) + PRICES["API Gateway (REST), a million requests"]
     return (
         PRICES["CloudFront, a million HTTPS requests"]
         + gigabytes * PRICES["CloudFront, a GB to the internet"]
-        + behind * SHARE_THAT_MISSES
+        + origin * MISS_SHARE
     )
 
 
 def changes(work: Work, records: int, memory: int) -> float:
-    """Dollars for a million changes that come in batches of `records`. Lambda reads a stream for nothing."""
+    """Return dollars for a million changes in batches of `records`. Lambda's reads of the stream are free."""
     return function(work, memory) / records

@@ -1,4 +1,4 @@
-"""What Lambda hands to a handler: API Gateway's event of a REST API, and a stream's batch."""
+"""Events as Lambda passes them to a handler: of a REST API, and of a stream."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from bench import stub
 
 STREAM_ARN = f"arn:aws:dynamodb:us-east-1:123456789012:table/{stub.TABLE}/stream/bench"
 
-Ask = tuple[str, dict[str, str], dict[str, str]]  # a resource, its path's parameters, its query
+Request = tuple[str, dict[str, str], dict[str, str]]  # resource, path parameters, query parameters
 
 
-def request(asked: Ask, tag: str | None = None) -> dict[str, Any]:
-    resource, parameters, query = asked
+def api_event(request: Request, etag: str | None = None) -> dict[str, Any]:
+    """Return API Gateway's event of a GET, with If-None-Match if `etag` is given."""
+    resource, parameters, query = request
     path = resource.format(**parameters)
     headers = {
         "Accept": "*/*",
@@ -23,7 +24,7 @@ def request(asked: Ask, tag: str | None = None) -> dict[str, Any]:
         "X-Forwarded-For": "203.0.113.7",
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",
-        **({"If-None-Match": tag} if tag else {}),
+        **({"If-None-Match": etag} if etag else {}),
     }
     return {
         "resource": resource,
@@ -52,8 +53,8 @@ def request(asked: Ask, tag: str | None = None) -> dict[str, Any]:
     }
 
 
-def batch(records: int) -> dict[str, Any]:
-    """A batch of a stream of both images: quakes of 1 KB of JSON, of another magnitude, which no batch had before."""
+def stream_event(records: int) -> dict[str, Any]:
+    """Return a batch of changed magnitudes, with both images of 1 KB of JSON and new event ids."""
     quakes = stub.page()
     return {
         "Records": [

@@ -1,4 +1,4 @@
-"""What was measured, and what follows from it. Pure."""
+"""Measured results, their ratios, and verdicts on the goals. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from bench.scenarios import BEST_PEER, FLOOR, LARGEST, OURS, SCENARIOS, SMALLEST
 
 @dataclass(frozen=True)
 class Result:
-    """One row. `cpu_ms`, `wall_ms`: of a request or batch, in each round. `peak_mb`: resident, of each fresh process.
-    `sent`: bytes of the answer's body. `calls` of DynamoDB, `read_bytes` of its answers and its units, of one
-    request."""
+    """The results of one contender in one scenario.
+
+    `cpu_ms`, `wall_ms`: milliseconds per request or batch, one value per round. `peak_mb`: resident memory, one value
+    per fresh process. Per request: `sent` bytes of the response body, `calls` of DynamoDB, `read_bytes` of its answers,
+    and its units.
+    """
 
     scenario: str
     contender: str
@@ -30,7 +33,7 @@ class Result:
     peak_mb: list[float]
 
     def figure(self, name: str) -> float:
-        """`name`d figure: the median, where each round or process has one."""
+        """Return the field `name`, or the median of it if there is one value per round or process."""
         value = getattr(self, name)
         return statistics.median(value) if isinstance(value, list) else float(value)
 
@@ -38,7 +41,8 @@ class Result:
 Results = Sequence[Result]
 
 
-def of(results: Results, scenario: str) -> list[Result]:
+def of_scenario(results: Results, scenario: str) -> list[Result]:
+    """Return the rows of `scenario`."""
     return [result for result in results if result.scenario == scenario]
 
 
@@ -57,43 +61,44 @@ _CHOICES: dict[str, Callable[[list[Result]], Result | None]] = {
 }
 
 
-def pick(results: Results, scenario: str, who: str) -> Result | None:
-    """The row of `who`, a contender or a choice of one, where there is one."""
-    rows = of(results, scenario)
-    if otherwise := SCENARIOS[scenario].otherwise:
-        rows += [row for row in of(results, otherwise) if row.contender not in (OURS, FLOOR)]
-    if who in _CHOICES:
-        return _CHOICES[who](rows)
-    return next((row for row in rows if row.contender == who), None)
+def pick(results: Results, scenario: str, contender: str) -> Result | None:
+    """Return the row of `contender`, a name or a choice such as BEST_PEER, or None if it was not measured."""
+    rows = of_scenario(results, scenario)
+    if fallback := SCENARIOS[scenario].peer_scenario:
+        rows += [row for row in of_scenario(results, fallback) if row.contender not in (OURS, FLOOR)]
+    if contender in _CHOICES:
+        return _CHOICES[contender](rows)
+    return next((row for row in rows if row.contender == contender), None)
 
 
-def ratio(one: Result, other: Result, figure: str = "cpu_ms") -> float:
-    """The median of what each round says: what slows one round slows both contenders in it."""
-    ones: Any = getattr(one, figure)
-    others: Any = getattr(other, figure)
-    if isinstance(ones, list) and len(ones) == len(others):
-        return float(statistics.median(map(truediv, ones, others)))
-    return one.figure(figure) / other.figure(figure)
+def ratio(row: Result, baseline: Result, figure: str = "cpu_ms") -> float:
+    """Return the median of the ratios of each round: what slows the machine in a round slows both contenders."""
+    values: Any = getattr(row, figure)
+    baselines: Any = getattr(baseline, figure)
+    if isinstance(values, list) and len(values) == len(baselines):
+        return float(statistics.median(map(truediv, values, baselines)))
+    return row.figure(figure) / baseline.figure(figure)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """`value`: what `goal` is about, against the contender `than`. None: that was not measured."""
+class Verdict:
+    """`value`: the figure that `goal` limits, or its ratio to the contender `baseline`. None: not measured."""
 
     goal: Goal
     value: float | None
-    than: str = ""
+    baseline: str = ""
 
     @property
     def met(self) -> bool | None:
-        return None if self.value is None else self.value <= self.goal.most
+        return None if self.value is None else self.value <= self.goal.limit
 
 
-def judge(goal: Goal, results: Results) -> Judged:
-    who = pick(results, goal.scenario, goal.who)
-    if who is None:
-        return Judged(goal, None)
-    if goal.than is None:
-        return Judged(goal, who.figure(goal.figure))
-    than = pick(results, goal.scenario, goal.than)
-    return Judged(goal, ratio(who, than, goal.figure), than.contender) if than else Judged(goal, None)
+def judge(goal: Goal, results: Results) -> Verdict:
+    """Return whether `results` meet `goal`."""
+    row = pick(results, goal.scenario, goal.contender)
+    if row is None:
+        return Verdict(goal, None)
+    if goal.baseline is None:
+        return Verdict(goal, row.figure(goal.figure))
+    baseline = pick(results, goal.scenario, goal.baseline)
+    return Verdict(goal, ratio(row, baseline, goal.figure), baseline.contender) if baseline else Verdict(goal, None)

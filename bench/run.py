@@ -1,168 +1,86 @@
-"""Measures: contenders in processes of their own, on one core, taking turns."""
+"""Measure the contenders: in a process each, on one core, in alternating rounds."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import pathlib
 import statistics
-import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import click
 
-from bench import events, stub
+from bench import stub
 from bench.packages import Packages
 from bench.results import Result
-from bench.scenarios import COLD, CONTENDERS, GROWTH, LARGE_PAGE, WARM, Contender, Scenario
+from bench.scenarios import COLD, CONTENDERS, GROWTH, LARGE_PAGE, WARM, Scenario
+from bench.workers import Stub, Worker, running_stub, worker
 from local import emulator, sample
 from local.writes import put
 
-# The growing table's items are small, so that a million of them fit into the embedded DynamoDB.
-GROWN = ("idx", "net", "time", "magType", "mag", "place")
-
-
-def pin(process: subprocess.Popen[bytes], contender: bool) -> None:
-    """Contenders are all on one core, which is theirs alone as they take turns: cores differ, more so on shared
-    machines."""
-    if hasattr(os, "sched_setaffinity"):
-        *others, last = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(process.pid, [last] if contender else others or [last])
-
-
-class Worker:
-    """A contender's process. The first that it is asked imports what it is."""
-
-    def __init__(self, contender: Contender, process: subprocess.Popen[bytes]) -> None:
-        self.contender = contender
-        self._process = process
-
-    def asked(self, handed: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(handed).encode() + b"\n")
-            self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise click.ClickException(f"{self.contender.module} ended: what it said is above")
-        answer: dict[str, Any] = json.loads(line)
-        if answer.get("status", 200) >= 400:
-            raise click.ClickException(f"{self.contender.module} answers {answer['status']}: {answer['said']}")
-        return answer
-
-    def handed(self, scenario: Scenario) -> list[dict[str, Any]]:
-        """What the handler is to be given in a round, in turn."""
-        if isinstance(scenario.ask, int):
-            return [events.batch(scenario.ask) for _ in range(scenario.times)]
-        had = self.asked([events.request(scenario.ask)])["tag"] if scenario.revalidate else None
-        return [events.request(scenario.ask, had)] * scenario.times
-
-    def round(self, scenario: Scenario, handed: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The figures of one round of `scenario`."""
-        answer = self.asked(handed)
-        if answer.get("items", scenario.items) != scenario.items:
-            raise click.ClickException(
-                f"{self.contender.module} answers {scenario.name!r} with {answer['items']} items, not {scenario.items}"
-            )
-        return answer
-
-
-@contextlib.contextmanager
-def worker(contender: Contender, packages: Packages, environ: Mapping[str, str]) -> Iterator[Worker]:
-    command = [str(packages.python), "-P", str(pathlib.Path(__file__).with_name("worker.py"))]
-    settings = {"PYTHONPATH": str(packages.root(contender)), "PYTHONDONTWRITEBYTECODE": "1"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with emulator.child_process(
-        [*command, contender.module, contender.entry], {**environ, **settings, **contender.environ}, **pipes
-    ) as process:
-        pin(process, contender=True)
-        yield Worker(contender, process)
-        assert process.stdin
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-
-
-class Stub:
-    """The stub, and what was taken from it since it was last asked."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def taken(self) -> stub.Taken:
-        with urllib.request.urlopen(self.url) as answer:
-            return stub.Taken(*json.load(answer))
-
-
-@contextlib.contextmanager
-def stubbed(*upstream: str) -> Iterator[Stub]:
-    port = emulator.free_port()
-    with emulator.child_process([sys.executable, "-m", "bench.stub", str(port), *upstream], os.environ) as process:
-        pin(process, contender=False)
-        emulator.wait_for_port(port, process)
-        yield Stub(f"http://127.0.0.1:{port}")
+# Small items, so that a million of them fit into the embedded DynamoDB.
+SMALL_ITEM_ATTRIBUTES = ("idx", "net", "time", "magType", "mag", "place")
+LOAD_CHUNK = 10_000
 
 
 @dataclass
-class Rounds:
-    """What the rounds of one row said."""
+class Measurement:
+    """The rounds of one contender, or table size, in one scenario."""
 
     name: str
     scenario: Scenario
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    taken: list[stub.Taken] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    usages: list[stub.Usage] = field(default_factory=list)
 
-    def add(self, process: Worker, server: Stub) -> None:
-        """One round more."""
-        handed = process.handed(self.scenario)
-        server.taken()
-        self.answers.append(process.round(self.scenario, handed))
-        self.taken.append(server.taken())
+    def add_round(self, process: Worker, server: Stub) -> None:
+        events = process.round_events(self.scenario)
+        server.usage()  # Resets the counters.
+        self.figures.append(process.run_round(self.scenario, events))
+        self.usages.append(server.usage())
 
     def peaks(self) -> list[float]:
-        return [round(answer["peak_mb"], 1) for answer in self.answers]
+        """Return the peak memory in MB of each round."""
+        return [round(figures["peak_mb"], 1) for figures in self.figures]
 
     def result(self, peak_mb: list[float]) -> Result:
-        def each(figure: str) -> float:
-            taken: float = statistics.median(getattr(one, figure) for one in self.taken)
-            return taken / self.scenario.times
+        """Return the row of these rounds, with `peak_mb` of fresh processes."""
+
+        def per_request(name: str) -> float:
+            median: float = statistics.median(getattr(usage, name) for usage in self.usages)
+            return median / self.scenario.times
 
         return Result(
             scenario=self.scenario.name,
             contender=self.name,
             items=self.scenario.items,
-            sent=self.answers[-1].get("sent", 0),
-            calls=each("calls"),
-            read_bytes=each("read_bytes"),
-            read_units=each("read_units"),
-            write_units=each("write_units"),
-            cpu_ms=[round(answer["cpu"] * 1000, 4) for answer in self.answers],
-            wall_ms=[round(answer["wall"] * 1000, 4) for answer in self.answers],
+            sent=self.figures[-1].get("sent", 0),
+            calls=per_request("calls"),
+            read_bytes=per_request("read_bytes"),
+            read_units=per_request("read_units"),
+            write_units=per_request("write_units"),
+            cpu_ms=[round(figures["cpu"] * 1000, 4) for figures in self.figures],
+            wall_ms=[round(figures["wall"] * 1000, 4) for figures in self.figures],
             peak_mb=peak_mb,
         )
 
 
-def measured(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]:
-    """Every scenario against the stub."""
+def measure(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]:
+    """Return the results of all scenarios against the stub."""
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(stubbed())
+        server = stack.enter_context(running_stub())
         environ = {**emulator.environment(server.url), "TABLE_NAME": stub.TABLE, "MAX_LIMIT": "2000"}
-        cold = fresh(packages, environ, server, fresh_rounds)
-        used = dict.fromkeys(key for scenario in WARM for key in scenario.contenders)
-        workers = {key: stack.enter_context(worker(CONTENDERS[key], packages, environ)) for key in used}
+        cold = _measure_cold(packages, environ, server, fresh_rounds)
+        keys = dict.fromkeys(key for scenario in WARM for key in scenario.contenders)
+        workers = {key: stack.enter_context(worker(CONTENDERS[key], packages, environ)) for key in keys}
         warm = [
-            (workers[key], Rounds(workers[key].contender.name, scenario))
+            (workers[key], Measurement(workers[key].contender.name, scenario))
             for scenario in WARM
             for key in scenario.contenders
         ]
-        taking_turns(warm, server, rounds, "Warm")
-    # What a process has had resident is of all that it was asked: a page's is that of a fresh one.
+        _alternate(warm, server, rounds, "Warm")
+    # A warm process's peak covers all scenarios that it ran, so the peak of a page is that of a fresh process.
     peaks = {(row.name, row.scenario.name): row.peaks() for row in cold}
     return [
         *(row.result(row.peaks()) for row in cold if row.scenario is COLD),
@@ -170,57 +88,59 @@ def measured(packages: Packages, rounds: int, fresh_rounds: int) -> list[Result]
     ]
 
 
-def fresh(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Rounds]:
-    """A process for each contender in each round: its first answer, and what it takes for a large page."""
-    rows = {key: [Rounds(CONTENDERS[key].name, scenario) for scenario in (COLD, LARGE_PAGE)] for key in COLD.contenders}
-    with click.progressbar(length=rounds * len(rows), label="Cold starts", file=sys.stderr) as bar:
-        for _ in range(rounds):
-            for key, asked in rows.items():
-                with worker(CONTENDERS[key], packages, environ) as process:
-                    for row in asked:
-                        row.add(process, server)
-                bar.update(1)
-    return [row for asked in rows.values() for row in asked]
+def _measure_cold(packages: Packages, environ: Mapping[str, str], server: Stub, rounds: int) -> list[Measurement]:
+    """Start a process per contender and round; measure its first answer, then a large page."""
+    scenarios = (COLD, LARGE_PAGE)
+    rows = {key: [Measurement(CONTENDERS[key].name, scenario) for scenario in scenarios] for key in COLD.contenders}
+    order = [(key, measurements) for _ in range(rounds) for key, measurements in rows.items()]
+    with click.progressbar(order, label="Cold starts", file=sys.stderr) as bar:
+        for key, measurements in bar:
+            with worker(CONTENDERS[key], packages, environ) as process:
+                _add_rounds([(process, row) for row in measurements], server)
+    return [row for measurements in rows.values() for row in measurements]
 
 
-def taking_turns(rows: Sequence[tuple[Worker, Rounds]], server: Stub, rounds: int, label: str) -> None:
-    """Rounds of warm processes. What slows the machine slows them all."""
+def _add_rounds(rows: Sequence[tuple[Worker, Measurement]], server: Stub) -> None:
     for process, row in rows:
-        process.round(row.scenario, process.handed(row.scenario))  # Connections, schema, caches.
-    with click.progressbar(length=rounds * len(rows), label=label, file=sys.stderr) as bar:
-        for _ in range(rounds):
-            for process, row in rows:
-                row.add(process, server)
-                bar.update(1)
+        row.add_round(process, server)
 
 
-def load(endpoint: str, size: int, bar: Any) -> str:
-    """A table of `size` small items in the embedded DynamoDB, with the sample's indexes."""
-    name, client = f"bench-{size}", boto3.client("dynamodb", endpoint_url=endpoint)
-    client.create_table(**{**sample.TABLE, "TableName": name, "StreamSpecification": {"StreamEnabled": False}})
-    quakes = [{part: quake[part] for part in GROWN if part in quake} for quake in sample.items()]
-    for start in range(0, size, 10_000):
-        numbers = range(start, min(size, start + 10_000))
-        items = [(number, {**quakes[number % len(quakes)], "idx": {"S": f"{number:07}"}}) for number in numbers]
-        if refused := put(client, name, items, bar.update):
-            raise click.ClickException(refused[0])
-    return name
+def _alternate(rows: Sequence[tuple[Worker, Measurement]], server: Stub, rounds: int, label: str) -> None:
+    """Run the rounds of warm processes in turn, so that what slows the machine slows all of them."""
+    for process, row in rows:
+        process.run_round(row.scenario, process.round_events(row.scenario))  # Connections, schema, caches.
+    with click.progressbar([pair for _ in range(rounds) for pair in rows], label=label, file=sys.stderr) as bar:
+        for process, row in bar:
+            row.add_round(process, server)
 
 
-def growth(packages: Packages, sizes: Sequence[int], rounds: int) -> list[Result]:
-    """The same requests of tables of each size, in the embedded DynamoDB."""
+def measure_sizes(packages: Packages, sizes: Sequence[int], rounds: int) -> list[Result]:
+    """Return the results of the same requests to tables of each size in the embedded DynamoDB."""
     with contextlib.ExitStack() as stack:
         endpoint = stack.enter_context(emulator.running())
-        server = stack.enter_context(stubbed(endpoint))
+        server = stack.enter_context(running_stub(endpoint))
         workers = []
-        with click.progressbar(length=sum(sizes), label="Making tables", file=sys.stderr) as bar:
+        with click.progressbar(length=sum(sizes), label="Creating tables", file=sys.stderr) as bar:
             for size in sizes:
-                environ = {**emulator.environment(server.url), "TABLE_NAME": load(endpoint, size, bar)}
+                environ = {**emulator.environment(server.url), "TABLE_NAME": _create_table(endpoint, size, bar)}
                 workers.append(stack.enter_context(worker(CONTENDERS["tablecast"], packages, environ)))
         rows = [
-            (process, Rounds(f"{size:,} items", scenario))
+            (process, Measurement(f"{size:,} items", scenario))
             for scenario in GROWTH
             for size, process in zip(sizes, workers, strict=True)
         ]
-        taking_turns(rows, server, rounds, "By size")
+        _alternate(rows, server, rounds, "By size")
     return [row.result([]) for _, row in rows]
+
+
+def _create_table(endpoint: str, size: int, bar: Any) -> str:
+    """Create a table of `size` small items with the sample's indexes; return its name."""
+    name, client = f"bench-{size}", boto3.client("dynamodb", endpoint_url=endpoint)
+    client.create_table(**{**sample.TABLE, "TableName": name, "StreamSpecification": {"StreamEnabled": False}})
+    quakes = [{part: quake[part] for part in SMALL_ITEM_ATTRIBUTES if part in quake} for quake in sample.items()]
+    for start in range(0, size, LOAD_CHUNK):
+        numbers = range(start, min(size, start + LOAD_CHUNK))
+        items = [(number, {**quakes[number % len(quakes)], "idx": {"S": f"{number:07}"}}) for number in numbers]
+        if errors := put(client, name, items, bar.update):
+            raise click.ClickException(errors[0])
+    return name

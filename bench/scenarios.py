@@ -1,4 +1,4 @@
-"""Who is asked what, and what has to come of it: tables."""
+"""Contenders, scenarios and goals of the bench."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench import stub
-from bench.events import STREAM_ARN, Ask
+from bench.events import STREAM_ARN, Request
 
 ROUNDS, FRESH_ROUNDS = 25, 9
 QUICK_ROUNDS, QUICK_FRESH_ROUNDS = 3, 2
@@ -18,7 +18,7 @@ OURS, USUAL, FLOOR = "tablecast", "usual", "floor"
 
 @dataclass(frozen=True)
 class Contender:
-    """`entry` of `module`, in a process with `environ` beside the table's name. What has one `name` is one row."""
+    """A handler: `entry` of `module`, in a process with `environ` added. Contenders of one `name` share a row."""
 
     name: str
     module: str
@@ -26,13 +26,18 @@ class Contender:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-# With FRESHNESS_SECONDS=0 each request reads the feed's head; a window of MAX_STALE_SECONDS is not to end in a round.
-FED = {"FEED_TABLE": stub.FEED_TABLE, "STREAM_ARN": STREAM_ARN, "FRESHNESS_SECONDS": "0", "MAX_STALE_SECONDS": "86400"}
+# FRESHNESS_SECONDS=0: each request reads the feed's head. MAX_STALE_SECONDS: longer than a round.
+FEED_SETTINGS = {
+    "FEED_TABLE": stub.FEED_TABLE,
+    "STREAM_ARN": STREAM_ARN,
+    "FRESHNESS_SECONDS": "0",
+    "MAX_STALE_SECONDS": "86400",
+}
 
 CONTENDERS = {
     "tablecast": Contender(OURS, "app", "app"),
-    "with a feed": Contender(OURS, "app", "app", FED),
-    "on_change": Contender(OURS, "app", "on_change", FED),
+    "with a feed": Contender(OURS, "app", "app", FEED_SETTINGS),
+    "on_change": Contender(OURS, "app", "on_change", FEED_SETTINGS),
     "usual": Contender(USUAL, "usual"),
     "chalice": Contender("chalice", "in_chalice", "app"),
     "client": Contender("client", "client"),
@@ -43,38 +48,40 @@ CONTENDERS = {
     "floor": Contender(FLOOR, "floor"),
     "trigger": Contender(USUAL, "trigger", environ={"FEED_TABLE": stub.FEED_TABLE}),
 }
-WORDS = {
-    OURS: "this project's zip, as `make package` makes it",
-    USUAL: "the usual handler: boto3's resource, bare",
+DESCRIPTIONS = {
+    OURS: "this project's zip, built by `make package`",
+    USUAL: "the usual handler: boto3's resource, without a framework",
     "chalice": "boto3's resource in Chalice",
-    "client": "boto3's client and its TypeDeserializer, bare",
-    "pynamodb": "a PynamoDB model in Chalice; numbers as floats, which is its default",
+    "client": "boto3's client and its TypeDeserializer, without a framework",
+    "pynamodb": "a PynamoDB model in Chalice; numbers as floats, its default",
     "powertools": "Powertools' APIGatewayRestResolver over boto3's resource",
     "fastapi": "FastAPI behind Mangum over boto3's resource",
-    "aiodynamo": "aiodynamo over aiohttp, bare; numbers as floats, which is its default",
-    FLOOR: "the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and dumps of the same bytes",
+    "aiodynamo": "aiodynamo over aiohttp, without a framework; numbers as floats, its default",
+    FLOOR: "the lower bound: DynamoDB over a bare socket, unsigned, and orjson's loads and dumps of the same bytes",
 }
-READERS = ("tablecast", "usual", "chalice", "client", "pynamodb", "powertools", "fastapi", "aiodynamo", "floor")
+READ_CONTENDERS = ("tablecast", "usual", "chalice", "client", "pynamodb", "powertools", "fastapi", "aiodynamo", "floor")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is asked of each of `contenders`, `times` in a round: a request, which `items` answer, or a batch of so many
-    records. `revalidate`: the client has the answer already. `otherwise`: the scenario of those who have nothing like
-    it."""
+    """A request that each of `contenders` answers with `items` items, or a batch of so many records, `times` per round.
+
+    `revalidate`: the client sends the ETag of the current answer. `peer_scenario`: where peers without such a feature
+    are measured instead.
+    """
 
     name: str
-    ask: Ask | int
+    request: Request | int
     times: int
     items: int
-    contenders: tuple[str, ...] = READERS
+    contenders: tuple[str, ...] = READ_CONTENDERS
     revalidate: bool = False
-    otherwise: str | None = None
+    peer_scenario: str | None = None
 
 
-LOOKUP: Ask = ("/items/{partition}", {"partition": stub.page()[0]["idx"]["S"]}, {})
-HUNDRED: Ask = ("/items", {}, {"_limit": "100"})
-LARGE: Ask = ("/items", {}, {"_limit": str(len(stub.page()))})
+LOOKUP: Request = ("/items/{partition}", {"partition": stub.page()[0]["idx"]["S"]}, {})
+HUNDRED: Request = ("/items", {}, {"_limit": "100"})
+LARGE: Request = ("/items", {}, {"_limit": str(len(stub.page()))})
 
 LARGE_PAGE = Scenario("page of 1 MB", LARGE, 1, len(stub.page()))
 COLD = Scenario("cold start", LOOKUP, 1, 1)
@@ -84,13 +91,13 @@ WARM = (
     LARGE_PAGE,
     Scenario("filtered page", ("/items", {}, {stub.FILTER[0]: stub.FILTER[1], "_limit": "100"}), 4, 100),
     Scenario("unchanged page, 304", LARGE, 20, 0, ("with a feed",), True, LARGE_PAGE.name),
-    Scenario("unchanged page, kept", LARGE, 20, len(stub.page()), ("with a feed",), otherwise=LARGE_PAGE.name),
+    Scenario("unchanged page, kept", LARGE, 20, len(stub.page()), ("with a feed",), peer_scenario=LARGE_PAGE.name),
     Scenario("batch of 1", 1, 20, 1, ("on_change", "trigger")),
     Scenario("batch of 100", 100, 3, 100, ("on_change", "trigger")),
     Scenario("batch of 1,000", 1000, 1, 1000, ("on_change", "trigger")),
 )
 
-# Of tables of each size, in the embedded DynamoDB.
+# Measured on tables of each size in the embedded DynamoDB.
 GROWTH = (
     Scenario("lookup, by size", ("/items/{partition}", {"partition": "0000500"}, {}), 20, 1, ("tablecast",)),
     Scenario("page of 100, by size", HUNDRED, 5, 100, ("tablecast",)),
@@ -105,39 +112,39 @@ GROWTH = (
 
 SCENARIOS = {scenario.name: scenario for scenario in (COLD, *WARM, *GROWTH)}
 
-BEST_PEER, LARGEST, SMALLEST = "the best peer", "the largest table", "the smallest"
+BEST_PEER, LARGEST, SMALLEST = "the best peer", "the largest table", "the smallest table"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """The most that `figure` of `who` in `scenario` may be: of that of `than`, or by itself."""
+    """An upper `limit` of `figure` of `contender` in `scenario`, or of its ratio to that of `baseline`."""
 
     scenario: str
     figure: str
-    most: float
-    than: str | None = None
-    who: str = OURS
+    limit: float
+    baseline: str | None = None
+    contender: str = OURS
 
 
 GOALS = (
     Goal("cold start", "cpu_ms", 0.5, "chalice"),
     *(
         goal
-        for than in (USUAL, BEST_PEER)
+        for baseline in (USUAL, BEST_PEER)
         for goal in (
-            Goal("one-item lookup", "cpu_ms", 0.5, than),
-            Goal("page of 100", "cpu_ms", 0.25, than),
-            Goal("page of 1 MB", "cpu_ms", 0.14, than),
-            Goal("unchanged page, 304", "cpu_ms", 0.01, than),
-            Goal("unchanged page, kept", "cpu_ms", 0.01, than),
+            Goal("one-item lookup", "cpu_ms", 0.5, baseline),
+            Goal("page of 100", "cpu_ms", 0.25, baseline),
+            Goal("page of 1 MB", "cpu_ms", 0.14, baseline),
+            Goal("unchanged page, 304", "cpu_ms", 0.01, baseline),
+            Goal("unchanged page, kept", "cpu_ms", 0.01, baseline),
         )
     ),
     Goal("page of 1 MB", "cpu_ms", 1.3, FLOOR),
     Goal("page of 1 MB", "peak_mb", 90.0),
     Goal("batch of 1,000", "cpu_ms", 50.0),  # 20,000 records a second.
     *(
-        Goal(scenario.name, figure, most, SMALLEST, who=LARGEST)
+        Goal(scenario.name, figure, limit, SMALLEST, contender=LARGEST)
         for scenario in GROWTH
-        for figure, most in (("cpu_ms", 1.1), ("read_units", 1.0))
+        for figure, limit in (("cpu_ms", 1.1), ("read_units", 1.0))
     ),
 )

@@ -1,8 +1,8 @@
-"""A DynamoDB that answers at once, over HTTP and from a process of its own: `python -m bench.stub PORT [URL]`.
+"""A DynamoDB over HTTP that answers at once: `python -m bench.stub PORT [URL]`.
 
-Every read of a table is of the same page of quakes: its first items, as many as Limit says, or what a filter leaves of
-a megabyte. With URL, the answers are those of the DynamoDB there, each asked for once and kept, so that its own time is
-no part of what is measured. GET tells what has been taken since the last GET.
+Every read returns the same page of quakes: its first items up to Limit, or FILTERED_PAGE items per megabyte if there is
+a filter. With URL, the answers come from the DynamoDB there and are cached, so that its time is not measured. GET
+returns the usage since the last GET.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PAGE_BYTES = 1_000_000
 TABLE = sample.TABLE["TableName"]
 FEED_TABLE = "feed"
 
-# What a filter leaves of each megabyte that is read for it.
+# The filter, and how many items of each megabyte match it.
 FILTERED_PAGE = 20
 FILTER = ("status", "reviewed")
 
 
 def items(size: int) -> list[TypedItem]:
-    """Quakes, again and again under other keys, of `size` bytes of DynamoDB's JSON."""
+    """Return quakes of `size` bytes of DynamoDB's JSON in total, repeated under new keys."""
     quakes = sample.items()
     repeated: list[TypedItem] = []
     while size > 0:
@@ -49,14 +49,14 @@ def page() -> list[TypedItem]:
 
 
 @functools.cache
-def filtered() -> list[TypedItem]:
+def filtered_items() -> list[TypedItem]:
     name, value = FILTER
     return [item for item in page() if item[name] == {"S": value}]
 
 
 @dataclass
-class Taken:
-    """What requests took: `read_bytes` of answers, and units as DynamoDB counts them."""
+class Usage:
+    """Calls of the stub, `read_bytes` of its answers, and units as DynamoDB counts them."""
 
     calls: int = 0
     read_bytes: int = 0
@@ -65,12 +65,12 @@ class Taken:
 
 
 @functools.cache
-def scanned(limit: int, matching: bool, start: str | None, consistent: bool, told: bool) -> tuple[bytes, float]:
-    """The body of the answer to a Scan, and its read units. `told`: whether it tells what it consumed."""
-    if matching:
-        keys = [item["idx"]["S"] for item in filtered()]
+def _scan(limit: int, filtered: bool, start: str | None, consistent: bool, report: bool) -> tuple[bytes, float]:
+    """Return the answer to a Scan, and its read units. `report`: whether the answer contains them."""
+    if filtered:
+        keys = [item["idx"]["S"] for item in filtered_items()]
         first = keys.index(start) + 1 if start in keys else 0
-        found, size = filtered()[first : first + FILTERED_PAGE], 2**20
+        found, size = filtered_items()[first : first + FILTERED_PAGE], 2**20
     else:
         found = page()[:limit]
         size = sum(map(item_size, found))
@@ -78,67 +78,67 @@ def scanned(limit: int, matching: bool, start: str | None, consistent: bool, tol
     answer = {
         "Items": found,
         "Count": len(found),
-        "ScannedCount": len(page()) if matching else len(found),
+        "ScannedCount": len(page()) if filtered else len(found),
         "LastEvaluatedKey": {"idx": found[-1]["idx"]},
-        **_consumed(TABLE, units, told),
+        **_capacity(TABLE, units, report),
     }
     return orjson.dumps(answer), units
 
 
-def _consumed(table: str, units: float, told: bool) -> dict[str, Any]:
-    return {"ConsumedCapacity": {"TableName": table, "CapacityUnits": units}} if told else {}
+def _capacity(table: str, units: float, report: bool) -> dict[str, Any]:
+    return {"ConsumedCapacity": {"TableName": table, "CapacityUnits": units}} if report else {}
 
 
-def answered(operation: str, request: Mapping[str, Any], taken: Taken) -> bytes:
-    """The body of the answer; adds to `taken` what it took."""
-    told = "ReturnConsumedCapacity" in request
+def answer(operation: str, request: Mapping[str, Any], usage: Usage) -> bytes:
+    """Return the body of the answer, and add what it used to `usage`."""
+    report = "ReturnConsumedCapacity" in request
     consistent = request.get("ConsistentRead", False)
-    taken.calls += 1
+    usage.calls += 1
     match operation:
         case "DescribeTable":
             body = orjson.dumps({"Table": {**sample.TABLE, "TableStatus": "ACTIVE"}})
         case "GetItem":
-            # The feed's head is not there: nothing has come to it yet.
+            # The feed has no head yet.
             item = {} if request["TableName"] == FEED_TABLE else {"Item": page()[0]}
             units = read_units(item_size(item.get("Item", {})), consistent)
-            taken.read_units += units
-            body = orjson.dumps({**item, **_consumed(request["TableName"], units, told)})
+            usage.read_units += units
+            body = orjson.dumps({**item, **_capacity(request["TableName"], units, report)})
         case "Scan":
             start = request.get("ExclusiveStartKey", {}).get("idx", {}).get("S")
-            matching = "FilterExpression" in request
-            body, units = scanned(request.get("Limit", sys.maxsize), matching, start, consistent, told)
-            taken.read_units += units
+            is_filtered = "FilterExpression" in request
+            body, units = _scan(request.get("Limit", sys.maxsize), is_filtered, start, consistent, report)
+            usage.read_units += units
         case "TransactWriteItems":
-            taken.write_units += write_units([one["Put"]["Item"] for one in request["TransactItems"]], True)
+            usage.write_units += write_units([write["Put"]["Item"] for write in request["TransactItems"]], True)
             body = b"{}"
         case "BatchWriteItem":
-            put = [one["PutRequest"]["Item"] for table in request["RequestItems"].values() for one in table]
-            taken.write_units += write_units(put)
+            writes = [write for table in request["RequestItems"].values() for write in table]
+            usage.write_units += write_units([write["PutRequest"]["Item"] for write in writes])
             body = b'{"UnprocessedItems":{}}'
         case _:
-            raise ValueError(f"the stub knows no {operation}")
-    taken.read_bytes += len(body)
+            raise ValueError(f"the stub does not support {operation}")
+    usage.read_bytes += len(body)
     return body
 
 
 @functools.cache
-def forwarded(url: str, operation: str, sent: bytes) -> tuple[bytes, float]:
-    """The body of the answer of the DynamoDB at `url`, and the read units of the items in it."""
+def _forward(url: str, operation: str, request: bytes) -> tuple[bytes, float]:
+    """Return the answer of the DynamoDB at `url`, and the read units of the items in it."""
     headers = {"X-Amz-Target": f"DynamoDB_20120810.{operation}"}
-    with urllib.request.urlopen(urllib.request.Request(url, sent, headers)) as response:
+    with urllib.request.urlopen(urllib.request.Request(url, request, headers)) as response:
         body = response.read()
     answer = orjson.loads(body)
     if "Table" in answer:
         return body, 0.0
     size = sum(map(item_size, answer.get("Items", [answer.get("Item", {})])))
-    return body, read_units(size, orjson.loads(sent).get("ConsistentRead", False))
+    return body, read_units(size, orjson.loads(request).get("ConsistentRead", False))
 
 
 class Connection(asyncio.Protocol):
-    """HTTP/1.1 with as little as it takes: a request is done with when its Content-Length has come."""
+    """A minimal HTTP/1.1 server: a request is complete once its Content-Length has arrived."""
 
     url: str | None = None
-    taken = Taken()
+    usage = Usage()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -156,28 +156,29 @@ class Connection(asyncio.Protocol):
             return
         self.received = b""
         if head.startswith(b"GET"):
-            answer = orjson.dumps(astuple(Connection.taken))
-            Connection.taken = Taken()
+            body = orjson.dumps(astuple(Connection.usage))
+            Connection.usage = Usage()
         else:
             operation = fields[b"x-amz-target"].decode().partition(".")[2]
-            answer = self.answer(operation, body)
-        # Head and body in one write: two would wait for a delayed ACK.
+            body = self._answer(operation, body)
+        # Head and body in one write: the second of two would wait for a delayed ACK.
         self.transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n%s" % (zlib.crc32(answer), len(answer), answer)
+            b"x-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n%s" % (zlib.crc32(body), len(body), body)
         )
 
-    def answer(self, operation: str, sent: bytes) -> bytes:
+    def _answer(self, operation: str, request: bytes) -> bytes:
         if self.url is None:
-            return answered(operation, orjson.loads(sent), self.taken)
-        body, units = forwarded(self.url, operation, sent)
-        self.taken.calls += 1
-        self.taken.read_bytes += len(body)
-        self.taken.read_units += units
+            return answer(operation, orjson.loads(request), self.usage)
+        body, units = _forward(self.url, operation, request)
+        self.usage.calls += 1
+        self.usage.read_bytes += len(body)
+        self.usage.read_units += units
         return body
 
 
 async def serve(port: int, url: str | None) -> None:
+    """Serve on `port` until interrupted."""
     Connection.url = url
     server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port)
     await server.serve_forever()

@@ -1,4 +1,4 @@
-"""A chart: bars, as an SVG for light and dark pages. Pure."""
+"""A bar chart as an SVG, for light and dark pages. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 
 @dataclass(frozen=True)
 class Bar:
-    """`kind`: a class of STYLE's."""
+    """`kind`: a class in STYLE."""
 
     label: str
     value: float
@@ -31,21 +31,21 @@ class Bar:
 
 
 def bars(title: str, rows: Sequence[Bar]) -> str:
-    """Bars from zero, the longest of `rows` as long as there is room for."""
-    room = WIDTH - LABEL - TEXT
-    most = max(row.value for row in rows) or 1.0
+    """Return a chart of horizontal bars from zero; the longest fills the width. `rows`: at least one."""
+    width = WIDTH - LABEL - TEXT
+    longest = max(row.value for row in rows) or 1.0
     height = TITLE + ROW * len(rows)
-    spoken = "; ".join(f"{row.label} {row.text}" for row in rows)
+    description = "; ".join(f"{row.label} {row.text}" for row in rows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'role="img" aria-labelledby="title desc">',
-        f'<title id="title">{escape(title)}</title><desc id="desc">{escape(spoken)}</desc>',
+        f'<title id="title">{escape(title)}</title><desc id="desc">{escape(description)}</desc>',
         f"<style>{STYLE}</style>",
         f'<text class="title" x="0" y="20">{escape(title)}</text>',
     ]
     for number, row in enumerate(rows):
         top = TITLE + ROW * number
-        length = max(1.0, row.value / most * room)
+        length = max(1.0, row.value / longest * width)
         lines += [
             f'<text x="{LABEL - 10}" y="{top + 13}" text-anchor="end">{escape(row.label)}</text>',
             f'<rect class="{row.kind}" x="{LABEL}" y="{top}" width="{length:.1f}" height="{BAR}" rx="2"/>',

@@ -1,5 +1,5 @@
-"""What items take of DynamoDB, worked out from their sizes (developer guide, "Item sizes and formats" and "Read and
-write operations")."""
+"""Read and write units of items, computed from their sizes (DynamoDB's developer guide, "Item sizes and formats" and
+"Read and write operations"). Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ READ_BYTES, WRITE_BYTES = 4096, 1024
 
 
 def item_size(item: Mapping[str, Any]) -> int:
-    """Bytes of an `item` in DynamoDB's JSON."""
+    """Return the bytes that DynamoDB counts for an `item` in its JSON."""
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
 
@@ -45,9 +45,10 @@ _SIZES: dict[str, Any] = {
 
 
 def read_units(size: int, consistent: bool) -> float:
-    """Of one call that reads `size` bytes."""
+    """Return the units of one call that reads `size` bytes."""
     return max(1, math.ceil(size / READ_BYTES)) * (1.0 if consistent else 0.5)
 
 
 def write_units(items: Sequence[Mapping[str, Any]], transaction: bool = False) -> int:
+    """Return the units of writing `items`; in a transaction each costs double."""
     return sum(math.ceil(item_size(item) / WRITE_BYTES) for item in items) * (2 if transaction else 1)

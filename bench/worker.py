@@ -1,7 +1,7 @@
-"""One contender in a process of its own: `python worker.py MODULE ENTRY`. Takes rounds on stdin, a JSON line of
-events each, and gives their figures on stdout. The first round imports the module, as a cold start does.
+"""Run one contender: `python worker.py MODULE ENTRY`. Read rounds from stdin, one JSON list of events per line, and
+print the figures of each. The first round imports the module, as a cold start does.
 
-Imports as little as may be: what is here is in every contender's memory.
+Imports as little as possible: it counts as memory of every contender.
 """
 
 import importlib
@@ -23,14 +23,14 @@ class Context:
 
 
 def peak_mb() -> float:
-    """The most that this process has had resident. On Linux getrusage counts what started it too."""
+    """Return the peak resident memory of this process. On Linux getrusage would include the parent's."""
     if sys.platform != "linux":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
-def headers_of(answer: dict[str, Any]) -> dict[str, str]:
+def lower_headers(answer: dict[str, Any]) -> dict[str, str]:
     lists = answer.get("multiValueHeaders") or {}
     headers = {name: values[0] for name, values in lists.items()} | (answer.get("headers") or {})
     return {name.lower(): value for name, value in headers.items()}
@@ -46,16 +46,16 @@ def main() -> None:
             answer = handler(event, Context())
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         figures: dict[str, Any] = {"cpu": cpu / len(events), "wall": wall / len(events), "peak_mb": peak_mb()}
-        if answer:  # A batch's handler has none.
+        if answer:  # The stream's handler returns None.
             body = answer["body"]
             figures |= {
                 "status": answer["statusCode"],
                 "sent": len(body.encode()),
                 "items": json.loads(body).get("count", 1) if body else 0,
-                "tag": headers_of(answer).get("etag"),
+                "etag": lower_headers(answer).get("etag"),
             }
             if answer["statusCode"] >= 400:
-                figures["said"] = body[:300]
+                figures["error"] = body[:300]
         print(json.dumps(figures), flush=True)
 
 

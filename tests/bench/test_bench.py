@@ -1,4 +1,4 @@
-"""What the bench works out. What it measures is no test's."""
+"""What the bench computes. Its measurements are not tested."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from bench import cost, report, svg, units
+from bench import cost, report, svg, tables, units
 from bench.__main__ import DOCUMENTS, Sizes, main
+from bench.charts import charts
 from bench.packages import PEERS
 from bench.results import Result, judge, pick, ratio
 from bench.scenarios import (
     BEST_PEER,
     CONTENDERS,
+    DESCRIPTIONS,
     FLOOR,
     GOALS,
     LARGEST,
@@ -25,7 +27,6 @@ from bench.scenarios import (
     SCENARIOS,
     SMALLEST,
     USUAL,
-    WORDS,
     Goal,
 )
 
@@ -52,29 +53,29 @@ RESULTS = [
 RUN = report.Run("2026-11-24", "python -m bench", "a <machine>", ["boto3 1"], 3, 1, RESULTS)
 
 
-def test_goals_and_rows_name_only_what_there_is() -> None:
+def test_goals_and_scenarios_name_existing_contenders_and_figures() -> None:
     choices = {BEST_PEER, LARGEST, SMALLEST}
     figures = {field.name for field in dataclasses.fields(Result)}
     for goal in GOALS:
         assert goal.scenario in SCENARIOS
-        assert {goal.who, goal.than or goal.who} <= WORDS.keys() | choices
+        assert {goal.contender, goal.baseline or goal.contender} <= DESCRIPTIONS.keys() | choices
         assert goal.figure in figures
     for scenario in SCENARIOS.values():
         assert set(scenario.contenders) <= CONTENDERS.keys()
-        assert (scenario.otherwise or scenario.name) in SCENARIOS
-    assert set(report.COSTED) <= SCENARIOS.keys()
+        assert (scenario.peer_scenario or scenario.name) in SCENARIOS
+    assert set(tables.COSTED) <= SCENARIOS.keys()
     for contender in CONTENDERS.values():
-        assert contender.name in WORDS
+        assert contender.name in DESCRIPTIONS
         assert contender.name == OURS or (PEERS / f"{contender.module}.py").exists()
 
 
-def test_a_ratio_is_the_median_of_what_each_round_says() -> None:
+def test_ratio_is_the_median_of_the_ratios_of_rounds() -> None:
     ours, usual = RESULTS[:2]
     assert ratio(ours, usual) == 0.25
     assert ratio(ours, dataclasses.replace(usual, cpu_ms=[6.0])) == pytest.approx(0.2)
 
 
-def test_the_best_peer_is_neither_ours_nor_the_floor() -> None:
+def test_best_peer_is_neither_ours_nor_the_floor() -> None:
     best = pick(RESULTS, LOOKUP, BEST_PEER)
     assert best
     assert best.contender == "aiodynamo"
@@ -88,17 +89,17 @@ def test_the_best_peer_is_neither_ours_nor_the_floor() -> None:
         (Goal(LOOKUP, "cpu_ms", 0.2, USUAL), 0.25, False),
         (Goal(UNCHANGED, "cpu_ms", 0.01, BEST_PEER), 0.005, True),
         (Goal(PAGE, "peak_mb", 90.0), 61.0, True),
-        (Goal(SIZED, "cpu_ms", 1.1, SMALLEST, who=LARGEST), 1.05, True),
+        (Goal(SIZED, "cpu_ms", 1.1, SMALLEST, contender=LARGEST), 1.05, True),
         (Goal("cold start", "cpu_ms", 0.5, "chalice"), None, None),
     ],
 )
-def test_a_goal_is_met_or_missed_or_was_not_measured(goal: Goal, value: float | None, met: bool | None) -> None:
-    judged = judge(goal, RESULTS)
-    assert judged.value == (value if value is None else pytest.approx(value))
-    assert judged.met is met
+def test_goal_is_met_or_missed_or_not_measured(goal: Goal, value: float | None, met: bool | None) -> None:
+    verdict = judge(goal, RESULTS)
+    assert verdict.value == (value if value is None else pytest.approx(value))
+    assert verdict.met is met
 
 
-def test_a_function_is_paid_by_its_share_of_a_core() -> None:
+def test_function_is_billed_by_its_share_of_a_core() -> None:
     work = cost.Work(cpu_ms=10.0, calls=2)
     assert [cost.billed_ms(work, memory) for memory in (128, 1769)] == [149, 20]
     # 1,000 ms at 1,024 MB, a million times: a million GB-seconds.
@@ -106,7 +107,7 @@ def test_a_function_is_paid_by_its_share_of_a_core() -> None:
     assert cost.function(second, 1024) == pytest.approx(0.20 + 16.6667)
 
 
-def test_a_million_requests_cost_what_each_service_takes() -> None:
+def test_requests_cost_the_sum_of_all_services() -> None:
     nothing = cost.Work(cpu_ms=0.0, calls=0)
     assert cost.requests(nothing, 128) == pytest.approx(0.20 + 3.50)
     page = dataclasses.replace(nothing, read_units=256.0, sent=2**30 / 1000)
@@ -116,15 +117,15 @@ def test_a_million_requests_cost_what_each_service_takes() -> None:
     )
 
 
-def test_a_million_changes_share_their_batches() -> None:
+def test_changes_share_the_cost_of_their_batch() -> None:
     batch = cost.Work(cpu_ms=0.0, calls=0, write_units=312.0)
     assert cost.changes(batch, 1000, 128) == pytest.approx((0.20 + 312 * 0.625) / 1000)
 
 
-def test_a_page_that_does_not_fit_has_no_price() -> None:
-    lines = {line[0]: line for line in report.request_costs(RESULTS).rows}
+def test_page_that_exceeds_the_memory_has_no_price() -> None:
+    lines = {line[0]: line for line in tables.request_costs(RESULTS).rows}
     assert lines["page of 1 MB, 128 MB"][1] == "does not fit"
-    assert lines["page of 1 MB, 256 MB"][1] == f"{cost.billed_ms(report.work(RESULTS[5]), 256):,}"
+    assert lines["page of 1 MB, 256 MB"][1] == f"{cost.billed_ms(tables.work(RESULTS[5]), 256):,}"
 
 
 @pytest.mark.parametrize(
@@ -144,18 +145,18 @@ def test_a_page_that_does_not_fit_has_no_price() -> None:
         ({"M": {"k": {"S": "ab"}}}, 7),
     ],
 )
-def test_an_item_has_the_size_that_dynamodb_counts(attribute: dict[str, Any], size: int) -> None:
+def test_item_size_is_what_dynamodb_counts(attribute: dict[str, Any], size: int) -> None:
     assert units.item_size({"name": attribute}) == 4 + size
 
 
-def test_units_are_counted_in_whole_blocks() -> None:
+def test_units_are_rounded_up_to_whole_blocks() -> None:
     assert [units.read_units(size, True) for size in (0, 1, 4096, 4097)] == [1, 1, 1, 2]
     assert units.read_units(4097, False) == 1.0
     item = {"k": {"S": "x" * 1024}}
     assert [units.write_units([item, item]), units.write_units([item], transaction=True)] == [4, 4]
 
 
-def test_a_chart_is_xml_that_says_what_it_shows() -> None:
+def test_chart_is_xml_with_title_and_description() -> None:
     chart = svg.bars("a < b", [svg.Bar("one & two", 2.0, "2 ms", "ours"), svg.Bar("none", 0.0, "0 ms", "peer")])
     root = ElementTree.fromstring(chart)
     space = "{http://www.w3.org/2000/svg}"
@@ -165,53 +166,53 @@ def test_a_chart_is_xml_that_says_what_it_shows() -> None:
     assert "prefers-color-scheme: dark" in chart
 
 
-def test_every_chart_of_a_run_is_shown() -> None:
+def test_every_chart_is_linked() -> None:
     shown = report.sections(RUN)["figures"]
-    charts = report.charts(RESULTS)
-    assert len(charts) == 4
-    for name, chart in charts.items():
+    drawn = charts(RESULTS)
+    assert len(drawn) == 4
+    for name, chart in drawn.items():
         ElementTree.fromstring(chart)
         assert f"(bench/{name})" in shown
 
 
-def test_figures_go_between_the_marks_and_nowhere_else() -> None:
+def test_fill_replaces_only_text_between_marks() -> None:
     document = "a\n<!-- bench: one -->\n<!-- /bench -->\nb\n<!-- bench: two -->\nold\n\nold\n<!-- /bench -->\n"
     parts = {"one": "| 1 |", "two": "| 2 |"}
-    filled = report.filled(document, parts)
+    filled = report.fill(document, parts)
     assert filled == (
         "a\n<!-- bench: one -->\n| 1 |\n<!-- /bench -->\nb\n<!-- bench: two -->\n| 2 |\n<!-- /bench -->\n"
     )
-    assert report.filled(filled, parts) == filled
+    assert report.fill(filled, parts) == filled
 
 
-def test_the_documents_have_marks_for_what_there_is() -> None:
+def test_documents_have_a_mark_for_each_section() -> None:
     marks = [mark[2] for path in DOCUMENTS for mark in report.MARKED.finditer(path.read_text())]
     assert set(marks) == report.sections(RUN).keys()
 
 
-def test_a_run_is_told_again_from_its_file(tmp_path: pathlib.Path) -> None:
+def test_saved_run_is_reported_again(tmp_path: pathlib.Path) -> None:
     run, again = tmp_path / "run.json", tmp_path / "again.json"
     run.write_text(json.dumps(report.as_json(RUN)))
-    told = CliRunner().invoke(main, ["--from", str(run), "--json", str(again)])
-    assert told.output.strip() == report.terminal(RUN).strip()
+    result = CliRunner().invoke(main, ["--from", str(run), "--json", str(again)])
+    assert result.output.strip() == report.terminal(RUN).strip()
     assert again.read_text() == json.dumps(report.as_json(RUN), indent=1)
 
 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--sizes", "many"], "'many' is no comma list of numbers: 1000,100000"),
-        (["--sizes", "10"], "'10': a table has at least 1,000 items here"),
-        (["--from", __file__], "is no file that --json wrote"),
+        (["--sizes", "many"], "'many' is not a list of numbers. Write one such as 1000,100000."),
+        (["--sizes", "10"], "'10' contains a size below 1,000. Write sizes of at least that."),
+        (["--from", __file__], "was not written by --json"),
         (["--json", "/nowhere/to.json"], "/nowhere/to.json: No such file or directory"),
-        (["--json", "."], "'--json': .: Is a directory"),
+        (["--json", "."], "'--json': .: Is a directory. Name a file that can be written."),
     ],
 )
-def test_what_is_wrong_is_told_in_a_line(options: list[str], line: str) -> None:
-    told = CliRunner().invoke(main, options)
-    assert told.exit_code != 0
-    assert line in told.output
+def test_invalid_option_is_reported_in_one_line(options: list[str], line: str) -> None:
+    result = CliRunner().invoke(main, options)
+    assert result.exit_code != 0
+    assert line in result.output
 
 
-def test_a_size_is_measured_once() -> None:
+def test_repeated_size_is_measured_once() -> None:
     assert Sizes().convert("2000,1000,2000", None, None) == (2000, 1000)
