@@ -137,8 +137,8 @@ def run() -> None:
         sys.exit(f"tablecast: {error.format_message()}")
     except OSError as error:
         sys.exit(
-            f"tablecast: {error.filename}: {error.strerror}. Run this in the project's folder, as a user who may write "
-            "there."
+            f"tablecast: {error.filename}: {error.strerror}. Run this in the project's folder, as a user with write "
+            "access."
         )
     except (click.Abort, KeyboardInterrupt):
         sys.exit("\ntablecast: Stopped. Run the same command to continue.")

@@ -97,7 +97,7 @@ class Stage:
         if arn and not arn.startswith(scope.arn("dynamodb", "table/")):
             raise UserError(
                 f"Stage {self.name} is not in {scope}: its STREAM_ARN is {arn}. Set AWS_DEFAULT_REGION or AWS_PROFILE. "
-                f"To abandon what is there, remove STREAM_ARN from {CONFIG}."
+                f"To abandon that deployment, remove STREAM_ARN from {CONFIG}."
             )
 
     def feed_of(self, table: str) -> str:

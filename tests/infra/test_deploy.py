@@ -1,4 +1,4 @@
-"""The deployed artifact, both ways: in an embedded AWS that holds each function to the policy of its role."""
+"""The deployed artifact, both ways, in an embedded AWS that enforces the policy of each function's role."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUAKES = sample.items()[:200]
 
 
 class Cloud:
-    """An embedded AWS that asks for credentials, and holds those of roles to their policies."""
+    """An embedded AWS that checks credentials and enforces the policies of roles."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -52,8 +52,8 @@ class Cloud:
         )
 
     def run(self, folder: pathlib.Path, command: str, typed: str = "") -> str:
-        """What `command` prints, run by hand in `folder`."""
-        ended = subprocess.run(
+        """Run `command` in `folder` as a user would; return what it prints."""
+        result = subprocess.run(
             ["bash", "-c", command],
             cwd=folder,
             env=self.environ,
@@ -63,11 +63,11 @@ class Cloud:
             timeout=SECONDS,
             check=False,
         )
-        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
-        return ended.stdout
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
 
     def get(self, api: str, path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
-        """What API Gateway answers."""
+        """Return status, headers and body of API Gateway's answer."""
         host = {"Host": f"{api}.execute-api.localhost:4566"}
         request = urllib.request.Request(f"{self.endpoint}/api{path}", headers=host | headers)
         try:
@@ -78,17 +78,17 @@ class Cloud:
                 return error.code, dict(error.headers), json.loads(error.read() or b"null")
 
     def inventory(self) -> dict[str, list[str]]:
-        """The names of all that is there and costs, or stands in the way of the next."""
+        """Return the names of all resources that cost money or would conflict with the next deployment."""
         return {
             "tables": self.client("dynamodb").list_tables()["TableNames"],
-            "functions": [one["FunctionName"] for one in self.client("lambda").list_functions()["Functions"]],
+            "functions": [function["FunctionName"] for function in self.client("lambda").list_functions()["Functions"]],
             "sources": [
-                one["UUID"] for one in self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+                source["UUID"] for source in self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
             ],
-            "roles": [one["RoleName"] for one in self.client("iam").list_roles()["Roles"]],
+            "roles": [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]],
             "queues": self.client("sqs").list_queues().get("QueueUrls", []),
-            "logs": [one["logGroupName"] for one in self.client("logs").describe_log_groups()["logGroups"]],
-            "apis": [one["id"] for one in self.client("apigateway").get_rest_apis()["items"]],
+            "logs": [group["logGroupName"] for group in self.client("logs").describe_log_groups()["logGroups"]],
+            "apis": [api["id"] for api in self.client("apigateway").get_rest_apis()["items"]],
             "topics": self.client("sns").list_topics()["Topics"],
             "alarms": self.client("cloudwatch").describe_alarms()["MetricAlarms"],
         }
@@ -108,21 +108,21 @@ def eventually(holds: Callable[[], bool], what: str) -> None:
 
 
 def documented(folder: pathlib.Path, heading: str) -> list[tuple[str, str]]:
-    """The commands under `heading` of docs/deploy.md, and what each prints as far as that is told."""
+    """Return the commands under `heading` of docs/deploy.md, and what each prints as far as it is documented."""
     _, found = (folder / "docs/deploy.md").read_text().split(f"\n## {heading}\n")
     section, *_ = found.split("\n## ")
     blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
-    return [one for block in blocks for one in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
+    return [command for block in blocks for command in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
 
 
 def follow(cloud: Cloud, folder: pathlib.Path, steps: list[tuple[str, str]], typed: str = "") -> None:
     for command, printed in steps:
-        said = cloud.run(folder, command, typed)
-        assert printed.strip() in said, f"{command}\n{said}"
+        output = cloud.run(folder, command, typed)
+        assert printed.strip() in output, f"{command}\n{output}"
 
 
 def check_reads(cloud: Cloud, api: str) -> None:
-    """What users ask, answered by the packaged zip under its role."""
+    """Send requests as users do, answered by the packaged zip under its role."""
     quake = QUAKES[0]
     idx = quake["idx"]["S"]
     status, headers, body = cloud.get(api, "/items?_limit=1000")
@@ -136,9 +136,9 @@ def check_reads(cloud: Cloud, api: str) -> None:
     assert (status, body) == (304, None)
 
     status, headers, body = cloud.get(api, "/items?net=ci&mag__gte=1&_sort=-time&_limit=1000&_fields=mag,time")
-    expected = [one for one in QUAKES if one["net"]["S"] == "ci" and float(one.get("mag", {"N": 0})["N"]) >= 1]
+    expected = [quake for quake in QUAKES if quake["net"]["S"] == "ci" and float(quake.get("mag", {"N": 0})["N"]) >= 1]
     assert (status, headers["X-Plan"], body["count"]) == (200, "Query index=by_net", len(expected))
-    assert [one["time"] for one in body["items"]] == sorted((one["time"]["N"] for one in expected), reverse=True)
+    assert [item["time"] for item in body["items"]] == sorted((item["time"]["N"] for item in expected), reverse=True)
     status, headers, body = cloud.get(api, f"/items?idx={quote(idx)}")
     assert (headers["X-Plan"], body["count"]) == ("Query", 1)
     assert cloud.get(api, "/items?_index=by_net&_limit=5")[1]["X-Plan"] == "Scan index=by_net"
@@ -149,13 +149,13 @@ def check_reads(cloud: Cloud, api: str) -> None:
     assert (status, headers["Access-Control-Allow-Origin"], body["status"]) == (404, "*", 404)
 
 
-def check_gateways_own_answers(cloud: Cloud, api: str) -> None:
+def check_gateway_responses(cloud: Cloud, api: str) -> None:
     status, headers, body = cloud.get(api, "/nothing/here")
     assert (status, headers["Access-Control-Allow-Origin"], body["status"]) == (404, "*", 404)
 
 
 def check_changes(cloud: Cloud, api: str, ids: list[str]) -> None:
-    """/changes tells each of `ids` once."""
+    """Wait until /changes has each of `ids` once."""
     eventually(lambda: cloud.get(api, "/changes")[2]["next"] >= len(ids), f"{len(ids)} changes")
     changes = cloud.get(api, "/changes?_since=0&_limit=1000")[2]["changes"]
     assert [change["position"] for change in changes] == list(range(1, len(ids) + 1))
@@ -168,7 +168,7 @@ def load(cloud: Cloud) -> list[str]:
 
 
 def add_indexes(cloud: Cloud) -> None:
-    """The sample's indexes, on a table without any."""
+    """Add the sample's indexes to a table without any."""
     dynamodb = cloud.client("dynamodb")
     for index in sample.TABLE["GlobalSecondaryIndexes"]:
         dynamodb.update_table(
@@ -179,7 +179,7 @@ def add_indexes(cloud: Cloud) -> None:
         dynamodb.get_waiter("table_exists").wait(TableName=TABLE)
 
 
-def test_the_cloudformation_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
+def test_deployment_with_cloudformation(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     folder = copy_of_files(tmp_path)
     template = json.loads((folder / "infra/template.json").read_text())
     table = template["Resources"]["Table"]["Properties"]
@@ -190,16 +190,16 @@ def test_the_cloudformation_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     steps = documented(folder, "With CloudFormation")
     follow(cloud, folder, steps)
     stack = cloud.client("cloudformation").describe_stacks(StackName="tablecast")["Stacks"][0]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     api = outputs["RestAPIId"]
     ids = load(cloud)
     check_changes(cloud, api, ids)
     check_reads(cloud, api)
-    check_gateways_own_answers(cloud, api)
+    check_gateway_responses(cloud, api)
 
     before = stack.get("LastUpdatedTime"), cloud.inventory()
     again = [cloud.run(folder, command) for command, _ in steps if " mb " not in command]
-    assert any("No changes to deploy" in said for said in again)
+    assert any("No changes to deploy" in output for output in again)
     stack = cloud.client("cloudformation").describe_stacks(StackName="tablecast")["Stacks"][0]
     assert (stack.get("LastUpdatedTime"), cloud.inventory()) == before
 
@@ -207,38 +207,37 @@ def test_the_cloudformation_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     (source,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert source["DestinationConfig"]["OnFailure"]["Destination"].endswith(outputs["FailedChangesURL"].split("/")[-1])
     assert (source["BisectBatchOnFunctionError"], source["StartingPosition"]) == (True, "TRIM_HORIZON")
-    check_that_an_error_costs_nothing(cloud, handler, api, ids, tmp_path / "calls")
-    check_that_each_permission_is_needed(cloud, outputs["APIHandlerName"], lambda: reads(cloud, api))
-    check_that_each_permission_is_needed(cloud, handler, lambda: files_a_change(cloud, api))
+    check_failed_batch_is_recorded_once(cloud, handler, api, ids, tmp_path / "calls")
+    check_each_permission_is_needed(cloud, outputs["APIHandlerName"], lambda: reads(cloud, api))
+    check_each_permission_is_needed(cloud, handler, lambda: records_a_change(cloud, api))
 
     cloud.client("cloudformation").delete_stack(StackName="tablecast")
-    left = {"tables": [TABLE]}  # kept with its data
+    remaining = {"tables": [TABLE]}  # with its data
     eventually(
-        lambda: {name: there for name, there in cloud.inventory().items() if there} == left, "the stack leaves nothing"
+        lambda: {kind: names for kind, names in cloud.inventory().items() if names} == remaining,
+        "the stack leaves nothing else",
     )
-    check_that_the_kept_table_is_published_again(cloud, folder, steps)
+    check_remaining_table_is_published_again(cloud, folder, steps)
 
 
-def check_that_the_kept_table_is_published_again(
-    cloud: Cloud, folder: pathlib.Path, steps: list[tuple[str, str]]
-) -> None:
-    """By its stream alone."""
+def check_remaining_table_is_published_again(cloud: Cloud, folder: pathlib.Path, steps: list[tuple[str, str]]) -> None:
+    """Publish it by its stream alone."""
     stream = cloud.client("dynamodb").describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
     ((deploy, _),) = (step for step in steps if "cloudformation deploy" in step[0])
     names = f"TableName={TABLE} PartitionKey={sample.TABLE['KeySchema'][0]['AttributeName']}"
     assert deploy.endswith(names)
     cloud.run(folder, deploy.removesuffix(names) + f"StreamArn={stream} TableName=another")
     stack = cloud.client("cloudformation").describe_stacks(StackName="tablecast")["Stacks"][0]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     assert cloud.get(outputs["RestAPIId"], "/items?_limit=1000")[2]["count"] == len(QUAKES)
-    assert files_a_change(cloud, outputs["RestAPIId"])
+    assert records_a_change(cloud, outputs["RestAPIId"])
     assert cloud.inventory()["logs"] == sorted([outputs["APIHandlerLogGroup"], outputs["OnChangeLogGroup"]])
 
 
-def check_that_an_error_costs_nothing(
+def check_failed_batch_is_recorded_once(
     cloud: Cloud, handler: str, api: str, ids: list[str], calls: pathlib.Path
 ) -> None:
-    """The handler fails after it has filed the batch: the batch comes again, and is filed once."""
+    """Have the handler fail after it has recorded a batch: the batch is repeated, and recorded once."""
     functions = cloud.client("lambda")
     where = functions.get_function(FunctionName=handler)["Code"]["Location"]
     with urllib.request.urlopen(where, timeout=SECONDS) as response:
@@ -280,7 +279,7 @@ def last_result(cloud: Cloud) -> str:
 
 
 def reads(cloud: Cloud, api: str) -> bool:
-    """Whether the API answers all that it is asked."""
+    """Return whether the API answers all requests."""
     try:
         check_reads(cloud, api)
         (first,) = cloud.get(api, "/changes?_since=0&_limit=1")[2]["changes"]
@@ -289,22 +288,22 @@ def reads(cloud: Cloud, api: str) -> bool:
         return False
 
 
-def files_a_change(cloud: Cloud, api: str) -> bool:
-    """Whether the handler files a change, or fails."""
+def records_a_change(cloud: Cloud, api: str) -> bool:
+    """Return whether the handler records a change; False if it fails."""
     before = cloud.get(api, "/changes")[2]["next"]
     cloud.client("dynamodb").put_item(TableName=TABLE, Item=QUAKES[0])
     cloud.client("dynamodb").delete_item(TableName=TABLE, Key={"idx": QUAKES[0]["idx"]})
     cloud.client("dynamodb").put_item(TableName=TABLE, Item=QUAKES[0])
 
-    def filed() -> bool:
+    def is_recorded() -> bool:
         return bool(cloud.get(api, "/changes")[2]["next"] > before)
 
-    eventually(lambda: last_result(cloud) == "FAILED" or filed(), "the handler is called")
+    eventually(lambda: last_result(cloud) == "FAILED" or is_recorded(), "the handler is called")
     return last_result(cloud) != "FAILED"
 
 
-def check_that_each_permission_is_needed(cloud: Cloud, function: str, works: Callable[[], bool]) -> None:
-    """Each of DynamoDB's: those for streams, queues and logs are used by Lambda itself (test_template.py)."""
+def check_each_permission_is_needed(cloud: Cloud, function: str, works: Callable[[], bool]) -> None:
+    """Remove each permission of DynamoDB in turn. Those of streams, queues and logs Lambda uses (test_template.py)."""
     iam, functions = cloud.client("iam"), cloud.client("lambda")
     configuration = functions.get_function_configuration(FunctionName=function)
     role = configuration["Role"].split("/")[-1]
@@ -314,29 +313,29 @@ def check_that_each_permission_is_needed(cloud: Cloud, function: str, works: Cal
     def under(statements: list[dict[str, Any]]) -> bool:
         document = json.dumps({**policy, "Statement": statements})
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
-        # A function that has just started knows nothing of what it was allowed before.
+        # A new start of the function, so that it has read nothing under the former policy.
         variables = {**configuration["Environment"]["Variables"], "STARTED": str(time.time())}
         functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
         return works()
 
-    tried = 0
+    count = 0
     for place, statement in enumerate(policy["Statement"]):
         for action in statement["Action"]:
             if not action.startswith("dynamodb:") or "/stream/" in statement["Resource"]:
                 continue
             less = {
                 **statement,
-                "Action": [one for one in statement["Action"] if one != action] or ["dynamodb:ListTables"],
+                "Action": [other for other in statement["Action"] if other != action] or ["dynamodb:ListTables"],
             }
             changed = [*policy["Statement"][:place], less, *policy["Statement"][place + 1 :]]
             assert not under(changed), f"{function} works without {action} on {statement['Resource']}"
             under(policy["Statement"])
             eventually(works, f"{function} works again with {action}")
-            tried += 1
-    assert tried >= 3
+            count += 1
+    assert count >= 3
 
 
-def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
+def test_deployment_with_chalice(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     folder = copy_of_files(tmp_path)
     (folder / ".chalice/policy-dev.json").unlink()
     empty = cloud.inventory()
@@ -345,18 +344,18 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     config = json.loads((folder / ".chalice/config.json").read_text())["stages"]["dev"]
     add_indexes(cloud)
 
-    stop_once_there_is_an_event_source(cloud, folder, deploy[0])
+    stop_once_an_event_source_exists(cloud, folder, deploy[0])
     (left,) = cloud.inventory()["sources"]
-    said = cloud.run(folder, prepare[0])
-    assert said.splitlines()[0] == f"delete the event source {left}, which no finished deployment has recorded ..."
+    output = cloud.run(folder, prepare[0])
+    assert output.splitlines()[0] == f"delete the event source {left}, which no finished deployment has recorded ..."
     follow(cloud, folder, [deploy, *rest])
 
     recorded = json.loads((folder / ".chalice/deployed/dev.json").read_text())["resources"]
-    deployed = {one["name"]: one for one in recorded}
-    there = cloud.inventory()
-    assert there["functions"] == ["tablecast-dev", "tablecast-dev-on_change"]
-    assert there["sources"] == [deployed["on_change-dynamodb-event-source"]["event_uuid"]]
-    assert there["logs"] == ["/aws/lambda/tablecast-dev", "/aws/lambda/tablecast-dev-on_change"]
+    deployed = {resource["name"]: resource for resource in recorded}
+    inventory = cloud.inventory()
+    assert inventory["functions"] == ["tablecast-dev", "tablecast-dev-on_change"]
+    assert inventory["sources"] == [deployed["on_change-dynamodb-event-source"]["event_uuid"]]
+    assert inventory["logs"] == ["/aws/lambda/tablecast-dev", "/aws/lambda/tablecast-dev-on_change"]
     for role, file in {"api_handler": "policy-dev.json", "on_change": "policy-dev-on_change.json"}.items():
         role = f"tablecast-dev-{role}"
         (name,) = cloud.client("iam").list_role_policies(RoleName=role)["PolicyNames"]
@@ -380,26 +379,26 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     ids = load(cloud)
     check_changes(cloud, api, ids)
     check_reads(cloud, api)
-    check_gateways_own_answers(cloud, api)
+    check_gateway_responses(cloud, api)
     event = json.dumps({"Records": [record("invoked by hand", created=time.time())]})
     cloud.run(folder, "chalice invoke -n on_change --stage dev", event)
     cloud.run(folder, "chalice invoke -n on_change --stage dev", event)
     check_changes(cloud, api, [*ids, "invoked by hand"])
 
-    check_that_a_clone_leaves_it_alone(cloud, folder, tmp_path / "clone")
+    check_clone_is_refused(cloud, folder, tmp_path / "clone")
 
-    # All of it once more changes nothing but what Chalice always makes anew.
+    # A second run changes only what Chalice always creates again.
     assert "Nothing to do" in cloud.run(folder, prepare[0])
     follow(cloud, folder, [deploy])
     assert "configure the event source" not in cloud.run(folder, rest[0][0])
-    assert cloud.inventory() == there
+    assert cloud.inventory() == inventory
     check_reads(cloud, api)
-    check_gateways_own_answers(cloud, api)
+    check_gateway_responses(cloud, api)
 
     off = {"StreamEnabled": False}
     cloud.client("dynamodb").update_table(TableName=TABLE, StreamSpecification=off)
-    said = cloud.run(folder, prepare[0])
-    assert f"delete the event source {there['sources'][0]}, whose stream is no longer the table's ..." in said
+    output = cloud.run(folder, prepare[0])
+    assert f"delete the event source {inventory['sources'][0]}, whose stream is no longer the table's ..." in output
     follow(cloud, folder, [deploy, *rest])
     (source,) = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert source["EventSourceArn"] != wanted["EventSourceArn"]
@@ -414,8 +413,8 @@ def test_the_chalice_way(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     )
 
 
-def check_that_a_clone_leaves_it_alone(cloud: Cloud, folder: pathlib.Path, clone: pathlib.Path) -> None:
-    """A clone that has what was committed, and so no record of what Chalice has deployed."""
+def check_clone_is_refused(cloud: Cloud, folder: pathlib.Path, clone: pathlib.Path) -> None:
+    """Run the commands in a clone of what was committed, which lacks Chalice's record of the deployment."""
     shutil.copytree(folder, clone, ignore=shutil.ignore_patterns("deployed"))
     before = cloud.inventory()
     for options, line in {
@@ -427,7 +426,7 @@ def check_that_a_clone_leaves_it_alone(cloud: Cloud, folder: pathlib.Path, clone
     assert cloud.inventory() == before
 
 
-def stop_once_there_is_an_event_source(cloud: Cloud, folder: pathlib.Path, command: str) -> None:
+def stop_once_an_event_source_exists(cloud: Cloud, folder: pathlib.Path, command: str) -> None:
     process = subprocess.Popen(
         ["bash", "-c", f"exec {command}"], cwd=folder, env=cloud.environ, stdout=subprocess.DEVNULL
     )

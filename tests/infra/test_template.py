@@ -33,22 +33,22 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder / "out/sam.json"
 
 
-def test_the_docs_name_every_parameter() -> None:
+def test_docs_name_every_parameter() -> None:
     named = "TableName=study_test PartitionKey=idx " + DOCS
     assert [name for name in template.PARAMETERS if f"{name}=" not in named] == ["PartitionKeyType"]
     assert len(COMBINATIONS) >= 10
 
 
 @pytest.mark.parametrize("combination", ["", *COMBINATIONS])
-def test_the_template_is_clean_with(merged: pathlib.Path, combination: str) -> None:
+def test_template_is_clean_with(merged: pathlib.Path, combination: str) -> None:
     parameters = ["--parameters", *combination.split()] if combination else []
     command = [f"{BIN}/cfn-lint", "--regions", "us-east-1", "--template", str(merged), *parameters]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
 
-def test_a_first_creation_that_fails_leaves_no_table(dynamodb: Any, endpoint: str) -> None:
-    """So that the next can make it."""
+def test_failed_first_creation_leaves_no_table(dynamodb: Any, endpoint: str) -> None:
+    """The next creation could not create it otherwise."""
     document = json.loads((ROOT / "infra/template.json").read_text())
     table = document["Resources"]["Table"]
     refused = {"Type": "AWS::SQS::Queue", "DependsOn": "Table", "Properties": {"MessageRetentionPeriod": 1}}
@@ -62,9 +62,11 @@ def test_a_first_creation_that_fails_leaves_no_table(dynamodb: Any, endpoint: st
     stacks.delete_stack(StackName="fails")
 
 
-@pytest.mark.parametrize(("limit", "takes"), [("0", True), ("10", True), ("1000", True), ("9", False), ("01", False)])
-def test_a_rate_limit_that_waf_does_not_take_is_refused_at_once(limit: str, takes: bool) -> None:
-    assert bool(re.fullmatch(template.PARAMETERS["WafRateLimit"]["AllowedPattern"], limit)) == takes
+@pytest.mark.parametrize(
+    ("limit", "accepted"), [("0", True), ("10", True), ("1000", True), ("9", False), ("01", False)]
+)
+def test_rate_limit_out_of_range_is_refused_by_its_pattern(limit: str, accepted: bool) -> None:
+    assert bool(re.fullmatch(template.PARAMETERS["WafRateLimit"]["AllowedPattern"], limit)) == accepted
 
 
 def statements(role: str) -> list[dict[str, Any]]:
@@ -73,19 +75,19 @@ def statements(role: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_both_ways_give_the_same_rights() -> None:
+def test_both_ways_grant_the_same_permissions() -> None:
     ways = {
         "ApiHandlerRole": policies.api_statements(ANYWHERE, "function", "table", "feed"),
         "OnChangeRole": policies.handler_statements(ANYWHERE, "function", "table", "feed", "queue"),
     }
     for role, ours in ways.items():
         *theirs, tracing = statements(role)
-        assert [one["Action"] for one in theirs] == [one["Action"] for one in ours]
+        assert [statement["Action"] for statement in theirs] == [statement["Action"] for statement in ours]
         assert tracing["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
 @pytest.mark.parametrize("function", ["", "-on_change"])
-def test_the_policies_of_a_fresh_clone_are_those_of_the_sample_in_any_account(function: str) -> None:
+def test_committed_policies_are_those_of_the_sample_in_any_account(function: str) -> None:
     names = (f"tablecast-dev{function}", "study_test", "study_test-dev-feed")
     queue = "tablecast-dev-failed-changes"
     ours = (
@@ -95,7 +97,7 @@ def test_the_policies_of_a_fresh_clone_are_those_of_the_sample_in_any_account(fu
     assert committed == {"Version": "2012-10-17", "Statement": ours}
 
 
-def test_lambda_may_do_in_the_handlers_name_what_it_has_to() -> None:
+def test_handler_role_permits_the_calls_of_lambdas_poller() -> None:
     """What Lambda's poller calls with the function's role: the policies of the same purpose in AWS SAM."""
     import samtranslator
 
@@ -107,6 +109,6 @@ def test_lambda_may_do_in_the_handlers_name_what_it_has_to() -> None:
     assert stream["Resource"] == "arn:aws:dynamodb:*:*:table/table/stream/*"
     (sending,) = templates["SQSSendMessagePolicy"]["Definition"]["Statement"]
     assert sending["Action"] == [f"{queue['Action'][0]}*"]
-    # AWSLambdaBasicExecutionRole, less the right to make the group, which is there before the function.
+    # AWSLambdaBasicExecutionRole without logs:CreateLogGroup: the group exists before the function.
     assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
     assert feed["Resource"] == "arn:aws:dynamodb:*:*:table/feed"
