@@ -1,5 +1,4 @@
-"""What no handler goes much below: the exchanges with DynamoDB over a bare socket, unsigned, and orjson's loads and
-dumps."""
+"""The lower bound of any handler: DynamoDB over a bare socket, unsigned, and orjson's loads and dumps."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Reads through boto3's resource, as the tutorials have them."""
+"""Reads through boto3's resource, as in tutorials."""
 
 import os
 from decimal import Decimal
@@ -16,7 +16,7 @@ def get(key):
 
 
 def scan(limit, filters):
-    """Up to `limit` items that match `filters`, and the key to go on from."""
+    """Up to `limit` items that match `filters`, and the key to continue from."""
     request = (
         {"FilterExpression": reduce(and_, [Attr(name).eq(value) for name, value in filters.items()])}
         if filters
@@ -33,7 +33,7 @@ def scan(limit, filters):
 
 
 def default(value):
-    """What json.dumps has no words for."""
+    """Encode types that json.dumps does not support."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, set):

@@ -1,4 +1,4 @@
-"""The usual trigger of a stream: every change, without DynamoDB's types, into a table of the history."""
+"""The usual stream handler: write each change, without DynamoDB's types, into a history table."""
 
 import os
 
