@@ -15,7 +15,7 @@ from chalice.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.dynamodb.client import DynamoDB, schema
+from chalicelib.dynamodb import schema
 from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.items import number
 from chalicelib.problems import Problem

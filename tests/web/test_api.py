@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib.dynamodb.client import DynamoDB, transport
+from chalicelib.dynamodb import transport
+from chalicelib.dynamodb.client import DynamoDB
 from chalicelib.dynamodb.endpoint import connect
 from chalicelib.query import cursors
 from chalicelib.query.controls import parse
