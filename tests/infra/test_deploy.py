@@ -406,7 +406,7 @@ def test_deployment_with_chalice(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     cloud.client("dynamodb").put_item(TableName=TABLE, Item=key)
     check_changes(cloud, api, [*ids, "invoked by hand", "in the new stream"])
 
-    follow(cloud, folder, documented(folder, "Taking it all away"), typed=f"{TABLE}\n")
+    follow(cloud, folder, documented(folder, "Removing a deployment"), typed=f"{TABLE}\n")
     assert cloud.inventory() == empty
     assert json.loads((folder / ".chalice/config.json").read_text()) == json.loads(
         (ROOT / ".chalice/config.json").read_text()
