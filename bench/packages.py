@@ -36,7 +36,8 @@ class Packages:
 
 def prepare(folder: pathlib.Path) -> Packages:
     """Create the venv unless it exists, and build the zip in `folder`."""
-    venv = setup.venv(".venv-bench", [PEERS / "requirements.txt"], PRECOMPILED)
+    peers = setup.Stage("peers", "the bench's peers", "about a minute", (PEERS / "requirements.txt",))
+    venv = setup.venv(".venv-bench", (peers,), PRECOMPILED)
     return Packages(venv / "bin/python", _unpacked(folder))
 
 
