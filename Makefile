@@ -1,10 +1,11 @@
 PYTHON ?= python3
 PORT ?= 8000
 STAGE ?= dev
+WORKERS ?= 2
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check bench package deploy clean setup
+.PHONY: help run test unit fuzz check format bench package deploy clean setup setup-dev
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
@@ -12,19 +13,26 @@ help: ## this list
 run: setup ## an embedded DynamoDB with sample data, and the API over it on http://127.0.0.1:8000
 	@$(VENV)/python -m local --port $(PORT) $(if $(WRITES),--writes $(WRITES))
 
-test: setup ## the tests, with coverage
+test: setup-dev ## all tests, with coverage, in two processes (WORKERS=2)
 	@$(VENV)/python -m scripts.chromium
-	@$(VENV)/python -m pytest
+	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 
-fuzz: setup ## schemathesis over the API, with many cases and others each time
-	@HYPOTHESIS_PROFILE=fuzz $(VENV)/python -m pytest --no-cov tests/test_schemathesis.py
+unit: setup-dev ## the tests that start no emulator and no browser: some seconds
+	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup -m "not system"
 
-check: setup ## ruff and mypy --strict
+fuzz: setup-dev ## schemathesis over the API, with many cases and others each time
+	@HYPOTHESIS_PROFILE=fuzz $(VENV)/pytest tests/test_schemathesis.py
+
+check: setup-dev ## ruff and mypy --strict
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 
-bench: setup ## this project and its peers, side by side in one run
+format: setup-dev ## ruff format, and what ruff can correct
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+bench: setup-dev ## this project and its peers, side by side in one run
 	@$(VENV)/python -m bench
 
 deploy: setup ## to AWS with chalice deploy: make deploy TABLE=orders (docs/deploy.md)
@@ -35,9 +43,13 @@ deploy: setup ## to AWS with chalice deploy: make deploy TABLE=orders (docs/depl
 package: setup ## a zip and a CloudFormation template that deploys it, in out/ (docs/deploy.md)
 	$(VENV)/chalice package --stage stack --merge-template infra/template.json out
 
-clean: ## takes away all that these commands made
-	rm -rf .venv .venv-bench .venv.lock .venv-bench.lock out .chalice/deployments .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## removes all that these commands made
+	rm -rf .venv .venv-bench .venv.lock .venv-bench.lock out .chalice/deployments
+	rm -rf .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup:
+setup: # what run, deploy and package need
 	@$(PYTHON) scripts/setup.py
+
+setup-dev: # what the tests and checks need as well
+	@$(PYTHON) scripts/setup.py dev

@@ -27,6 +27,21 @@ settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=Fal
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
+# Fixtures that start processes: what uses one of them is not a unit test.
+SYSTEM = {"browser", "clone", "cloud", "endpoint", "merged", "package"}
+
+
+@pytest.hookimpl(tryfirst=True)  # Before pytest-xdist reads the groups.
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark the tests that are not unit tests, and have one worker run each file. The longest begin first."""
+    for item in items:
+        if SYSTEM.intersection(item.fixturenames):
+            item.add_marker("system")
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: not item.get_closest_marker("system"))
+
+
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     with emulator.running() as url:

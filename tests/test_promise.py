@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.dynamodb import schema
+from chalicelib.dynamodb.client import DynamoDB
 from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.items import number
 from chalicelib.problems import Problem

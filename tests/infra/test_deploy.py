@@ -179,6 +179,7 @@ def add_indexes(cloud: Cloud) -> None:
         dynamodb.get_waiter("table_exists").wait(TableName=TABLE)
 
 
+@pytest.mark.xdist_group("cloudformation")
 def test_deployment_with_cloudformation(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     folder = copy_of_files(tmp_path)
     template = json.loads((folder / "infra/template.json").read_text())

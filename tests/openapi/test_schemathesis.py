@@ -24,6 +24,7 @@ ORDERS = "customer,number,total\n1,a,12.50\n1,b,7\n1,b/c,1e3\n2.5,a,0\n"
 OF_ORDERS = ["--table-file", "orders.csv", "--partition-key", "customer", "--sort-key", "number"]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("options", "changes", "numbers"),
     [([], 1707, "string"), (OF_ORDERS, 4, "number")],
