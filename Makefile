@@ -21,7 +21,7 @@ unit: setup-dev ## the tests that start no emulator and no browser: some seconds
 	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup -m "not system"
 
 fuzz: setup-dev ## schemathesis over the API, with many cases and others each time
-	@HYPOTHESIS_PROFILE=fuzz $(VENV)/pytest tests/test_schemathesis.py
+	@HYPOTHESIS_PROFILE=fuzz $(VENV)/pytest tests/openapi/test_schemathesis.py
 
 check: setup-dev ## ruff and mypy --strict
 	@$(VENV)/ruff check .

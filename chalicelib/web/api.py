@@ -25,8 +25,8 @@ from chalicelib.query.plans import Plan, ReadRequest
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
 from chalicelib.web import formats
-from chalicelib.web.caching import CacheKey, ResponseCache, answer, client_etags, etag_matches, same_body
-from chalicelib.web.requests import decoded, query_of, request_id, seconds_left
+from chalicelib.web.caching import CacheKey, ResponseCache, answer, etag_matches, same_body
+from chalicelib.web.requests import client_etags, decoded, query_of, request_id, seconds_left
 from chalicelib.web.responses import (
     READ_HEADERS,
     add_origin_headers,

@@ -8,7 +8,6 @@ that a page is never older than its key.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
 import time
@@ -34,8 +33,6 @@ SETTLE_SECONDS = 5.0
 # The size of the bodies that a warm function keeps.
 CACHE_BYTES = 32_000_000
 
-_ETAG = re.compile(r'"([^"]*)"')
-
 
 class CacheKey(NamedTuple):
     """What an answer depends on. `digest`: a hash. `position`: of the head in it. The answer has all changes up to
@@ -60,11 +57,6 @@ class Answer(NamedTuple):
 
 def answer(key: CacheKey | None, body: bytes, next_page: str | None) -> Answer:
     return Answer(f"{key.digest}-{_hash(body)}" if key else "", body.decode(), next_page)
-
-
-def client_etags(if_none_match: str) -> list[str]:
-    """Return the entity tags of an If-None-Match. It compares weakly (RFC 9110, 13.1.2): W/ makes no difference."""
-    return _ETAG.findall(if_none_match)
 
 
 def etag_matches(etag: str, key: CacheKey) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,6 +10,8 @@ from chalice.app import Request
 
 from chalicelib.problems import bad_request
 from chalicelib.query.controls import Query
+
+_ETAG = re.compile(r'"([^"]*)"')
 
 
 def query_of(request: Request) -> Query:
@@ -25,6 +28,11 @@ def decoded(segment: str) -> str:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError:
         raise bad_request(f"{segment[:80]!r} is not percent-encoded UTF-8.") from None
+
+
+def client_etags(if_none_match: str) -> list[str]:
+    """Return the entity tags of an If-None-Match. It compares weakly (RFC 9110, 13.1.2): W/ makes no difference."""
+    return _ETAG.findall(if_none_match)
 
 
 def seconds_left(request: Request) -> float:

@@ -1,4 +1,4 @@
-"""The page that GET / shows a browser: explorer.html, as it is in this folder."""
+"""The page that GET / shows a browser, with its security headers."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from hashlib import sha256
 
 from chalice import Response
 
-from chalicelib.web.caching import client_etags
+from chalicelib.web.explorer.join import joined
+from chalicelib.web.requests import client_etags
 
-FILE = pathlib.Path(__file__).with_name("explorer.html")
+FOLDER = pathlib.Path(__file__).parent
 
 _INLINE = re.compile(r"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 def is_asked_for(accept: str) -> bool:
+    """Return whether an Accept header asks for the page, not for JSON."""
     return "text/html" in accept
 
 
 def page(if_none_match: str) -> Response:
-    """The page, or a 304 where `if_none_match` has it."""
+    """Return the page with status 200, or a 304 where `if_none_match` has its ETag."""
     text, headers = _page()
     if client_etags(headers["ETag"])[0] in client_etags(if_none_match):
         return Response("", dict(headers), 304)
@@ -31,7 +33,7 @@ def page(if_none_match: str) -> Response:
 
 @functools.cache
 def _page() -> tuple[str, dict[str, str]]:
-    text = FILE.read_text("utf-8")
+    text = joined(FOLDER)
     hashes = {kind: b64encode(sha256(inline.encode()).digest()).decode() for kind, inline in _INLINE.findall(text)}
     policy = {
         "default-src": "'none'",

@@ -7,7 +7,6 @@ import functools
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +19,8 @@ from axe_playwright_python.sync_playwright import Axe
 from chalice.test import Client
 from playwright.sync_api import Browser, Page, expect
 
-from chalicelib.web.explorer.page import FILE
+from chalicelib.web.explorer.join import joined
+from chalicelib.web.explorer.page import FOLDER
 from local import chromium, emulator, sample
 from tests import faults
 from tests.conftest import Load, copy_of_files
@@ -50,12 +50,18 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The page as one file, as `make explorer` writes it."""
+    file = tmp_path_factory.mktemp("site") / "explorer.html"
+    file.write_text(joined(FOLDER))
+    return file
+
+
+@pytest.fixture(scope="module")
+def elsewhere(file: pathlib.Path) -> Iterator[str]:
     """A site that has the page and no API: another origin."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(FILE, folder)
-    with faults.serving(functools.partial(Quiet, directory=str(folder))) as port:
-        yield f"http://127.0.0.1:{port}/{FILE.name}"
+    with faults.serving(functools.partial(Quiet, directory=str(file.parent))) as port:
+        yield f"http://127.0.0.1:{port}/{file.name}"
 
 
 Open = Callable[..., Page]
@@ -149,16 +155,16 @@ def test_a_page_of_another_origin_lists_filters_sorts_and_pages(run: Run, elsewh
 
     copied = functools.partial(page.evaluate, "navigator.clipboard.readText()")
     page.get_by_role("button", name="Copy curl").click()
-    expect(page.locator("#said")).to_have_text("Copied the command")
+    expect(page.locator("#announcement")).to_have_text("Copied the command")
     ran = subprocess.run(["bash", "-c", f"{copied()} -s"], capture_output=True, timeout=SECONDS, check=True)
     assert json.loads(ran.stdout) == first[2]
     page.get_by_role("button", name="Copy link").click()
-    expect(page.locator("#said")).to_have_text("Copied the link")
+    expect(page.locator("#announcement")).to_have_text("Copied the link")
     assert shown(visit(copied()), 25) == idx(first)
 
 
-def test_the_page_works_from_a_disk(run: Run, visit: Open) -> None:
-    page = visit(f"file://{FILE}?api={api(run)}#items?net=us&_sort=-time")
+def test_the_page_works_from_a_disk(run: Run, visit: Open, file: pathlib.Path) -> None:
+    page = visit(f"file://{file}?api={api(run)}#items?net=us&_sort=-time")
     assert shown(page, 100) == idx(run.get("/items?net=us&_sort=-time"))
 
 
@@ -228,7 +234,7 @@ def test_cells_show_their_types_with_every_digit(run: Run, visit: Open) -> None:
 
     page.get_by_role("link", name="types", exact=True).click()
     page.get_by_role("button", name="Copy as JSON").click()
-    expect(page.locator("#said")).to_have_text("Copied the item")
+    expect(page.locator("#announcement")).to_have_text("Copied the item")
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"), parse_int=str, parse_float=str)
     assert copied == run.get("/items/types")[2]
     page.get_by_role("button", name="Close").click()
@@ -410,7 +416,7 @@ def test_a_page_that_fell_behind_reloads_and_says_so(run: Run, elsewhere: str, v
         run.dynamodb().delete_item(TableName=TABLE, Key={"idx": {"S": f"behind {time_}"}})
 
 
-def test_errors_are_told_in_words(run: Run, elsewhere: str, visit: Open) -> None:
+def test_errors_are_shown_in_words(run: Run, elsewhere: str, visit: Open) -> None:
     asked = "items?mag__gte=big"
     page = visit(from_elsewhere(run, elsewhere, asked))
     expect(page.get_by_role("alert")).to_have_text(run.get(f"/{asked}")[2]["detail"])
@@ -459,7 +465,7 @@ def chalice_local(run: Run) -> Iterator[str]:
 def test_a_preflight_of_another_origin_passes(run: Run, elsewhere: str, visit: Open) -> None:
     page = visit(elsewhere)
     tag = run.get("/items?_limit=3")[1]["ETag"]
-    told = page.evaluate(
+    answer = page.evaluate(
         """async ([url, tag]) => {
             const headers = {'If-None-Match': tag, 'Cache-Control': 'max-age=0'};
             const answer = await fetch(url, {headers, cache: 'no-store'});
@@ -467,18 +473,18 @@ def test_a_preflight_of_another_origin_passes(run: Run, elsewhere: str, visit: O
         }""",
         [f"{api(run)}items?_limit=3", tag],
     )
-    assert told == [304, tag, "Scan"]
+    assert answer == [304, tag, "Scan"]
 
 
 def network_log(page: Page) -> Callable[[], list[tuple[str, int]]]:
     """What the browser's own log has from now on: URLs, and the statuses that came over the network."""
     asked: dict[str, str] = {}
-    told: list[tuple[str, int]] = []
+    statuses: list[tuple[str, int]] = []
     log = page.context.new_cdp_session(page)
     log.on("Network.requestWillBeSent", lambda event: asked.update({event["requestId"]: event["request"]["url"]}))
-    log.on("Network.responseReceivedExtraInfo", lambda e: told.append((e["requestId"], e["statusCode"])))
+    log.on("Network.responseReceivedExtraInfo", lambda e: statuses.append((e["requestId"], e["statusCode"])))
     log.send("Network.enable")
-    return lambda: [(asked.get(one, ""), status) for one, status in told]
+    return lambda: [(asked.get(one, ""), status) for one, status in statuses]
 
 
 def test_a_second_visit_to_an_unchanged_view_is_a_304(run: Run, elsewhere: str, visit: Open) -> None:
@@ -488,20 +494,20 @@ def test_a_second_visit_to_an_unchanged_view_is_a_304(run: Run, elsewhere: str, 
     shown(page, 100)
     expect(page.locator("#plan")).to_contain_text("KB sent")
     page = visit("about:blank")
-    told = network_log(page)
+    log = network_log(page)
     page.goto(url)
     shown(page, 100)
     expect(page.locator("#plan")).to_contain_text("304: unchanged, not sent again")
-    assert [status for address, status in told() if "/items?" in address] == [304]
+    assert [status for address, status in log() if "/items?" in address] == [304]
 
 
 def test_the_page_itself_is_sent_once(run: Run, visit: Open) -> None:
     shown(visit(api(run)), 100)
     page = visit("about:blank")
-    told = network_log(page)
+    log = network_log(page)
     page.goto(api(run))
     shown(page, 100)
-    assert told()[0] == (api(run), 304)
+    assert log()[0] == (api(run), 304)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -567,7 +573,7 @@ def test_a_browser_gets_the_page_and_everybody_else_json(quakes: Any, load_app: 
     http = Client(load_app().app, stage_name="local").http
     page = http.get("/", headers={"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"})
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    assert page.body.decode() == FILE.read_text()
+    assert page.body.decode() == joined(FOLDER)
     policy = page.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
@@ -580,6 +586,6 @@ def test_a_browser_gets_the_page_and_everybody_else_json(quakes: Any, load_app: 
 
 
 def test_the_page_asks_for_nothing_but_the_api() -> None:
-    text = FILE.read_text()
+    text = joined(FOLDER)
     assert re.findall(r"(?:src|href)=\"(?!#|data:,)[^\"]*\"", text) == []
     assert re.findall(r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|import)\b", text) == []
