@@ -1,0 +1,24 @@
+// A table as GET / describes it: an index with a sort key, one without, and names that need care.
+
+export const description = {
+  table: 'orders',
+  keys: {partition: {name: 'customer', type: 'S'}, sort: {name: 'placed.at', type: 'N'}},
+  indexes: [
+    {
+      name: 'by_state',
+      kind: 'global',
+      partition: {name: 'state', type: 'S'},
+      sort: {name: 'placed.at', type: 'N'},
+      holds: ['customer', 'note', 'placed.at', 'state'],
+    },
+    {name: 'by_code', kind: 'global', partition: {name: '_code', type: 'B'}, sort: null, holds: null},
+  ],
+  attributes: null,
+  operators: {
+    eq: {words: 'is', keys: ['B', 'N', 'S']},
+    gt: {words: 'is greater than', keys: ['N', 'S']},
+    exists: {words: 'exists', keys: []},
+  },
+  limit: {default: 100, most: 1000},
+  links: {items: 'items', openapi: 'openapi.json'},
+};
