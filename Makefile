@@ -14,12 +14,12 @@ run: setup ## an embedded DynamoDB with sample data, and the API over it on http
 	@$(VENV)/python -m local --port $(PORT) $(if $(WRITES),--writes $(WRITES))
 
 test: setup-dev ## all tests, with coverage, in two processes (WORKERS=2)
-	@$(VENV)/node --test --test-reporter=dot "tests/explorer/*.test.js"
+	@$(VENV)/node --test --test-reporter=dot "tests/web/explorer/*.test.js"
 	@$(VENV)/python -m scripts.chromium
 	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
 
 unit: setup-dev ## the tests that start no emulator and no browser: some seconds
-	@$(VENV)/node --test --test-reporter=dot "tests/explorer/*.test.js"
+	@$(VENV)/node --test --test-reporter=dot "tests/web/explorer/*.test.js"
 	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup -m "not system"
 
 fuzz: setup-dev ## schemathesis over the API, with many cases and others each time

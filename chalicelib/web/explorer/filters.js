@@ -50,7 +50,7 @@ export function addFilter(path = '', operator = 'eq', value = '') {
 const operatorOptions = (type, chosen) =>
   Object.entries(table.operators)
     .filter(([value, {keys}]) => !type || keys.includes(type) || value === chosen)
-    .map(([value, {words}]) => el('option', {value, selected: value === chosen}, words.replace(/,.*/, '')));
+    .map(([value, {description}]) => el('option', {value, selected: value === chosen}, description.replace(/,.*/, '')));
 
 /** @type {(name: string) => string[]} */
 function shownValues(name) {

@@ -101,7 +101,7 @@ async function poll() {
     expectPosition(body.next);
   }
   const limit = Math.min(CHANGES_A_POLL, table.limit.most);
-  const path = `changes?since=${progress.position}&limit=${limit}&typed=true`;
+  const path = `changes?_since=${progress.position}&_limit=${limit}&_typed=true`;
   const {changes, next, more} = /** @type {ChangesPage} */ ((await ask(path, {cache: 'no-store'})).body);
   if (isPaused) return false;
   progress.position = next;

@@ -68,14 +68,14 @@ function apiLink(path, text) {
 }
 
 /** @type {(source: Source) => HTMLTableRowElement} */
-function sourceRow({name, kind, partition, sort, holds}) {
+function sourceRow({name, kind, partition, sort, projection}) {
   return el(
     'tr',
     {},
     el('th', {scope: 'row'}, name + (kind ? ` (${kind} index)` : '')),
     el('td', {}, typedName(partition)),
     el('td', {}, typedName(sort)),
-    el('td', {}, holds?.join(', ') ?? 'all attributes'),
+    el('td', {}, projection?.join(', ') ?? 'all attributes'),
   );
 }
 

@@ -17,7 +17,7 @@ export function useTable(description) {
  *
  * @returns {Source[]}
  */
-export const sources = () => [{name: 'the table', ...table.keys, holds: table.attributes}, ...table.indexes];
+export const sources = () => [{name: 'the table', ...table.keys, projection: table.attributes}, ...table.indexes];
 
 /** @type {(source: Keys) => Key[]} */
 const keysOf = ({partition, sort}) => (sort ? [partition, sort] : [partition]);
@@ -85,7 +85,7 @@ export function keyRoles(name) {
 
 /** Return the names of the attributes that the description has, each once: those of keys first. */
 export function describedNames() {
-  const ofIndexes = table.indexes.flatMap(index => [...keysOf(index).map(key => key.name), ...(index.holds ?? [])]);
+  const ofIndexes = table.indexes.flatMap(index => [...keysOf(index).map(key => key.name), ...(index.projection ?? [])]);
   return [...new Set([...keyNames(), ...ofIndexes, ...(table.attributes ?? [])])];
 }
 

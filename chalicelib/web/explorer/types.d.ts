@@ -24,14 +24,14 @@ interface Keys {
 interface Index extends Keys {
   name: string;
   kind: 'global' | 'local';
-  holds: string[] | null;
+  projection: string[] | null;
 }
 interface Description {
   table: string;
   keys: Keys;
   indexes: Index[];
   attributes: string[] | null;
-  operators: {[name: string]: {words: string; keys: string[]}};
+  operators: {[name: string]: {description: string; keys: string[]}};
   limit: {default: number; most: number};
   links: {items: string; openapi: string; changes?: string};
 }
@@ -69,7 +69,7 @@ interface Answer {
 interface Source extends Keys {
   name: string;
   kind?: string;
-  holds: string[] | null;
+  projection: string[] | null;
 }
 
 /** Why a row is highlighted. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {attributeNames, columnsFor, comparePages, sameValue} from '../../chalicelib/web/explorer/compare.js';
+import {attributeNames, columnsFor, comparePages, sameValue} from '../../../chalicelib/web/explorer/compare.js';
 
 const columns = ['id', 'n'];
 const item = (id, n) => ({id: {S: id}, ...(n === undefined ? {} : {n: {N: String(n)}})});

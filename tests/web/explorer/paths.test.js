@@ -8,7 +8,7 @@ import {
   quoteValue,
   splitCondition,
   toPath,
-} from '../../chalicelib/web/explorer/paths.js';
+} from '../../../chalicelib/web/explorer/paths.js';
 
 const operators = {eq: {}, gt: {}, exists: {}};
 const odd = [

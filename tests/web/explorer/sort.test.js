@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {sortOptions} from '../../chalicelib/web/explorer/sort.js';
+import {sortOptions} from '../../../chalicelib/web/explorer/sort.js';
 
 const source = (partition, sort) => ({name: partition, partition: {name: partition}, sort: sort && {name: sort}});
 const sources = [source('idx', null), source('net', 'time'), source('type', 'time'), source('alert', 'mag')];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {byteCount, toJson, typeAndValue} from '../../chalicelib/web/explorer/values.js';
+import {byteCount, toJson, typeAndValue} from '../../../chalicelib/web/explorer/values.js';
 
 const digits = '12345678901234567890.123456789012345678';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {barPaths, countEvents} from '../../chalicelib/web/explorer/chart.js';
+import {barPaths, countEvents} from '../../../chalicelib/web/explorer/chart.js';
 
 // The end of a bucket of 5 seconds.
 const now = 1_000_004_999;

@@ -11,7 +11,7 @@ import {
   keyText,
   sources,
   useTable,
-} from '../../chalicelib/web/explorer/schema.js';
+} from '../../../chalicelib/web/explorer/schema.js';
 import {description} from './description.js';
 
 test.beforeEach(() => useTable(description));

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {countText, trailFor} from '../../chalicelib/web/explorer/pager.js';
-import {planText} from '../../chalicelib/web/explorer/plan.js';
-import {backoffSeconds, isTransient, Problem} from '../../chalicelib/web/explorer/problem.js';
-import {plural, shorten, visible} from '../../chalicelib/web/explorer/text.js';
+import {countText, trailFor} from '../../../chalicelib/web/explorer/pager.js';
+import {planText} from '../../../chalicelib/web/explorer/plan.js';
+import {backoffSeconds, isTransient, Problem} from '../../../chalicelib/web/explorer/problem.js';
+import {plural, shorten, visible} from '../../../chalicelib/web/explorer/text.js';
 
 const plan = (headers, rest = {}) =>
   planText({headers: new Headers(headers), unchanged: false, bytes: undefined, ...rest});

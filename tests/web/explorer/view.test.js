@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {useTable} from '../../chalicelib/web/explorer/schema.js';
-import {control, requestPairs, startView, without} from '../../chalicelib/web/explorer/view.js';
+import {useTable} from '../../../chalicelib/web/explorer/schema.js';
+import {control, requestPairs, startView, without} from '../../../chalicelib/web/explorer/view.js';
 import {description} from './description.js';
 
 test.beforeEach(() => useTable(description));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {formatAddress, parseAddress, resolveApi} from '../../chalicelib/web/explorer/address.js';
+import {formatAddress, parseAddress, resolveApi} from '../../../chalicelib/web/explorer/address.js';
 
 const page = 'https://site.example/explorer.html';
 
