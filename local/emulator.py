@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -63,17 +64,45 @@ def child_process(command: list[str], environ: Mapping[str, str], **options: Any
     # In its own session, so that one signal reaches all of them. Without our terminal: a package that Chalice imports
     # queries the terminal, and the answers would appear on the screen.
     options = {"stdin": subprocess.DEVNULL, **options}
-    process = subprocess.Popen(command, env=dict(environ), start_new_session=True, **options)
+    process = None
     try:
+        with _interrupts_postponed():
+            process = subprocess.Popen(command, env=dict(environ), start_new_session=True, **options)
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if process:
+            _end(process)
+
+
+@contextlib.contextmanager
+def _interrupts_postponed() -> Iterator[None]:
+    """Raise KeyboardInterrupt after the context, not within it: between a start and its `try`, it would leave a process
+    behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Interrupts arrive in the main thread.
+        return
+    interrupted = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    replaced = {number: handler for number, handler in handlers.items() if handler is signal.default_int_handler}
+    for number in replaced:
+        signal.signal(number, lambda *_: interrupted.append(True))
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

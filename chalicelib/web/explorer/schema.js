@@ -85,7 +85,10 @@ export function keyRoles(name) {
 
 /** Return the names of the attributes that the description has, each once: those of keys first. */
 export function describedNames() {
-  const ofIndexes = table.indexes.flatMap(index => [...keysOf(index).map(key => key.name), ...(index.projection ?? [])]);
+  const ofIndexes = table.indexes.flatMap(index => [
+    ...keysOf(index).map(key => key.name),
+    ...(index.projection ?? []),
+  ]);
   return [...new Set([...keyNames(), ...ofIndexes, ...(table.attributes ?? [])])];
 }
 

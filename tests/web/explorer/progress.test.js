@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {expectPosition, forgetShown, noteOperation, progress, settle} from '../../../chalicelib/web/explorer/progress.js';
+import {
+  expectPosition,
+  forgetShown,
+  noteOperation,
+  progress,
+  settle,
+} from '../../../chalicelib/web/explorer/progress.js';
 
 const now = 1_000_000;
 
