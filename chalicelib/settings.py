@@ -86,45 +86,69 @@ REQUIRED = object()
 _TABLE = _matching(TABLE_NAME, "a table's name, 3 to 255 of A-Z a-z 0-9 . _ -")
 
 SETTINGS = {
-    "TABLE_NAME": Setting(_TABLE, REQUIRED, "the table to publish"),
-    "FEED_TABLE": Setting(_TABLE, None, "the table of the change feed: turns on ETags and /changes"),
+    "TABLE_NAME": Setting(
+        _TABLE,
+        REQUIRED,
+        "The table to publish.",
+    ),
+    "FEED_TABLE": Setting(
+        _TABLE,
+        None,
+        "The table of the change feed (docs/feed.md). It turns on ETags and /changes.",
+    ),
     "STREAM_ARN": Setting(
         _matching(STREAM_ARN, "the ARN of the table's stream: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL"),
         None,
-        "the stream of the published table, for the handler that fills the feed",
+        "The stream of the published table, for the handler that fills the feed.",
     ),
     "ALLOW_ORIGIN": Setting(
-        _matching(ORIGIN, "* or one origin, such as https://example.org"), "*", "the origin whose pages may read"
+        _matching(ORIGIN, "* or one origin, such as https://example.org"),
+        "*",
+        "The origin whose pages may read the API.",
     ),
     "ATTRIBUTES": Setting(
         _names,
         None,
-        "attributes to publish, comma-separated. Keys are always published; all others are hidden everywhere",
+        "Attributes to publish, comma-separated. Keys of the table are always published. All others are "
+        "hidden everywhere: not returned, not in changes, not usable in conditions, and an index keyed by one "
+        "is not used.",
     ),
     "NUMBERS": Setting(
         one_of({"string": "string", "number": "number"}),
         "string",
-        "numbers in answers: string, exact in every client, or number, the same digits as a JSON number",
+        "string, exact in every client, or number, a JSON number with the same digits.",
     ),
-    "MAX_LIMIT": Setting(whole_number(1, MAX_NUMBER), 1000, "the most items in one answer"),
+    "MAX_LIMIT": Setting(
+        whole_number(1, MAX_NUMBER),
+        1000,
+        "Maximum number of items in one answer.",
+    ),
     "SCAN": Setting(
         one_of({"allow": True, "deny": False}),
         True,
-        "deny: a request that no key or index can answer is a 400 that names what can be queried",
+        "allow or deny. With deny, a request that no key or index can answer is a 400 that names the "
+        "attributes to query by.",
     ),
     "CONSISTENT_READS": Setting(
-        one_of({"true": True, "false": False}), True, "whether reads of the table and its local indexes are consistent"
+        one_of({"true": True, "false": False}),
+        True,
+        "Whether reads of the table and its local indexes are strongly consistent: true or false.",
     ),
     "DENSE_INDEXES": Setting(
         _names,
         frozenset(),
-        "indexes you declare complete, comma-separated, or *: every item has their sort key",
+        "Indexes you declare complete: every item has their sort key. Comma-separated, or * for all. Such an "
+        "index can answer an equality on its partition key alone.",
     ),
     "FRESHNESS_SECONDS": Setting(
-        whole_number(0, MAX_NUMBER), 1, "how long a warm function trusts the feed's head; 0 reads it for each request"
+        whole_number(0, MAX_NUMBER),
+        1,
+        "How long a warm function reuses the feed's head that it read. 0 reads it for each request.",
     ),
     "MAX_STALE_SECONDS": Setting(
-        whole_number(1, MAX_NUMBER), 60, "the greatest age of an answer, even if the stream has stopped"
+        whole_number(1, MAX_NUMBER),
+        60,
+        "Maximum age of an answer, even if the stream has stopped.",
     ),
 }
 

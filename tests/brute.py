@@ -349,7 +349,7 @@ def empty_range(ask: Ask, types: dict[str, str]) -> bool:
 
 
 def answerable(world: World, ask: Ask) -> bool:
-    """Whether the request can be answered at all, rather than told what would be right."""
+    """Return whether the request can be answered, and is not a 400."""
     paths = [*(path for path, _, _ in ask.conditions), *(ask.fields or ())]
     if empty_range(ask, world.types) or any(len(path) > 1 and path[0] in world.types for path in paths):
         return False

@@ -1,4 +1,4 @@
-"""A DynamoDB that goes wrong: an HTTP server on loopback that answers as it is told to."""
+"""A DynamoDB that fails: an HTTP server on loopback that gives scripted answers."""
 
 from __future__ import annotations
 

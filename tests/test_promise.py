@@ -126,7 +126,7 @@ def check(world: brute.World, ask: brute.Ask, items: list[dict[str, Any]]) -> No
 
 
 def sets_sorted(value: Any) -> Any:
-    """Sets come in no order; a list of theirs is told by its elements alone."""
+    """Return `value` with its lists sorted: sets have no order."""
     if isinstance(value, list):
         return sorted(map(repr, map(sets_sorted, value)))
     if isinstance(value, dict):

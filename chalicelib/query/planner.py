@@ -7,7 +7,7 @@ indexes the best is used. The texts of a choice, and of its refusals, are in `re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chalicelib.dynamodb.schema import Index
@@ -15,7 +15,6 @@ from chalicelib.query import plans
 from chalicelib.query.conditions import Condition, merge_range
 from chalicelib.query.operators import OPERATORS
 from chalicelib.query.plans import KeyCondition, Plan, ReadRequest, top_attributes
-from chalicelib.query.values import Value
 
 _BEST_FIRST = ("table", "local", "global")
 
@@ -51,11 +50,6 @@ def plan_items(read: ReadRequest) -> Plan:
 
         raise reasons.no_such_sort(parameters.sort.attribute, read) if parameters.sort else reasons.no_scan(read)
     return plans.scan(forced_index(read) or read.schema.table, read)
-
-
-def plan_item(key: Mapping[str, Value], read: ReadRequest) -> Plan:
-    """Return the plan for the one item with `key`: the values of the table's key attributes."""
-    return plans.get_item(key, read)
 
 
 def forced_index(read: ReadRequest) -> Index | None:

@@ -68,8 +68,8 @@ def same_body(etag: str, other: str) -> bool:
 
 
 class ResponseCache:
-    """`feed`: None without a change feed; then nothing has a key. `clock`: seconds since 1970, since the monotonic
-    clock stands still while Lambda keeps a function frozen."""
+    """`feed`: None without a change feed; then no method may be called. `clock`: seconds since 1970, since the
+    monotonic clock stands still while Lambda keeps a function frozen."""
 
     def __init__(self, settings: Settings, feed: FeedReader | None, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -102,8 +102,6 @@ class ResponseCache:
 
         `request`: JSON that identifies it. `consistent`: whether its read is strongly consistent.
         """
-        if self._feed is None:
-            return None, Cost()
         try:
             head, cost = self.head(bypass_cache)
         except DynamoDBError as error:

@@ -41,7 +41,7 @@ class Clock:
 
 
 class World:
-    """The feed of a table of its own, and functions that write to it and read it."""
+    """The feed of a new table, and functions that write to it and read it."""
 
     def __init__(self, client: Any, **environ: str) -> None:
         self.client = client
@@ -167,7 +167,7 @@ def test_a_reader_asks_for_no_more_entries_than_it_takes_to_fill_its_answer(
 def test_what_comes_again_after_a_day_is_found_without_reading_the_day(
     world: World, calls: list[dict[str, Any]]
 ) -> None:
-    # As when the event source is made anew, from the stream's oldest record.
+    # As when the event source is created again, from the stream's oldest record.
     batches = []
     for _ in range(40):
         batches.append(world.records(2))
@@ -279,7 +279,7 @@ def test_a_writer_waits_for_what_cannot_be_seen_yet(world: World, hidden: str) -
     for batch in batches:
         world.append(batch)
     more = world.records(1)
-    # The search for where to start is what asks first, and may itself be misled.
+    # The search for the start reads first, and can be misled too.
     for times in range(1, 5):
         world.append(joined(batches) + more, world.function(hiding(world, hidden, times)))
     assert world.ids() == ids(joined(batches) + more)
@@ -301,6 +301,20 @@ def test_a_reader_behind_the_oldest_entry_is_told_so(world: World) -> None:
         boto3.client("dynamodb").delete_item(
             TableName="feed", Key={"feed": {"S": world.settings.table_name}, "position": {"N": "3"}}
         )
+
+
+def test_entries_that_expired_under_a_shorter_retention_are_skipped(
+    world: World, monkeypatch: pytest.MonkeyPatch, calls: list[dict[str, Any]]
+) -> None:
+    world.append(world.records(3))
+    world.clock.now += 6 * DAY
+    world.append(world.records(2))
+    world.clock.now += 2 * DAY
+    # By the longer retention the first entry is not old enough to start after it.
+    monkeypatch.setattr(entries, "RETENTION_SECONDS", 30 * DAY)
+    calls.clear()
+    assert [change["position"] for change in world.read(0).changes] == [4, 5]
+    assert len(calls) < 10
 
 
 def test_a_feed_that_was_quiet_for_longer_than_it_keeps_goes_on_where_it_was(world: World) -> None:

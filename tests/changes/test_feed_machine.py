@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 
 class Invocation(threading.Thread):
-    """An append in a thread that waits before each call of DynamoDB's until it is told what becomes of it."""
+    """An append in a thread. Before each call of DynamoDB it waits for a verdict on the call."""
 
     def __init__(self, function: Function, batch: list[dict[str, Any]], start: int) -> None:
         super().__init__(daemon=True)

@@ -317,5 +317,5 @@ def test_over_tls_the_other_side_is_who_it_says(
         else:
             with pytest.raises(DynamoDBError, match="CERTIFICATE_VERIFY_FAILED"):
                 here.send("Query", {})
-    # One connection for all: what TLS itself has to say on it is no hanging up.
+    # One connection for all: messages of TLS itself do not end it.
     assert len({headers["port"] for headers, _ in had}) == known

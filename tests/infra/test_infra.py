@@ -261,8 +261,8 @@ def test_stopped_run_is_continued_by_the_next(aws: Any, infra: Run, monkeypatch:
             ["--table", "THERE", "--feed-table", "TTL"],
             "Table TTL expires items by gone, and a feed needs expires. Choose another",
         ),
-        (["--table", "THERE", "--feed-table", "THERE"], "the table to publish: the feed takes a table of its own"),
-        (["--table", "a b"], ".chalice/config.json: TABLE_NAME is 'a b': it takes a table's name"),
+        (["--table", "THERE", "--feed-table", "THERE"], "the published table. Use another table for the feed."),
+        (["--table", "a b"], ".chalice/config.json: TABLE_NAME is 'a b'. Use a table's name"),
         (["--stage", "local"], "Stage local is reserved for python -m local"),
         (["--stage", "new"], "Stage new has no TABLE_NAME. Name the table to publish with --table."),
         (
@@ -273,7 +273,7 @@ def test_stopped_run_is_continued_by_the_next(aws: Any, infra: Run, monkeypatch:
             ["--stage", "s" * 45, "--table", "THERE"],
             "-on_change. Choose a name of letters, digits, - and _, so that this has at most 64 characters.",
         ),
-        (["--table", ""], ".chalice/config.json: TABLE_NAME is '': it takes a table's name"),
+        (["--table", ""], ".chalice/config.json: TABLE_NAME is ''. Use a table's name"),
         (["--sort-key", "date"], "--sort-key needs --partition-key"),
         (["--partition-key", "id", "--sort-key", "id"], "--partition-key and --sort-key are both 'id'"),
         (["--partition-key", "id:X"], "'id:X' is not a key. Write a name and a type, such as id:S"),
@@ -332,7 +332,7 @@ def test_invalid_option_is_reported_in_one_line_and_changes_nothing(
         ),
         (
             '{"app_name": "a", "stages": {"dev": {"environment_variables": {"NUMBERS": "x"}}}}',
-            "tablecast: .chalice/config.json: NUMBERS is 'x': Use string or number",
+            "tablecast: .chalice/config.json: NUMBERS is 'x'. Use string or number.",
         ),
     ],
 )

@@ -269,7 +269,7 @@ def test_invalid_setting_is_reported_before_anything_starts(
     clone: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMBERS", "float")
-    assert refused(clone) == "tablecast: NUMBERS is 'float'. Use string or number"
+    assert refused(clone) == "tablecast: NUMBERS is 'float'. Use string or number."
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""What schemathesis cannot read from the document, as OpenAPI has no words for how parameters go together: a request is
-completed with what belongs to it, and rid of what does not. What a case has wrong on purpose stays as it is."""
+"""Rules that OpenAPI cannot express: which parameters go together. Each rule completes a request with the parameters
+that it needs, and removes those that it cannot have. Deliberate errors of a case stay."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     right = {name: value for name, value in case.query.items() if name not in wrong}
     for rule in RULES:
         right = rule(right, get(case.operation.schema.get_base_url(), ""))
-    if "since" in right:
+    if "_since" in right:
         # A later position than that of now is another feed's, and a 410.
-        right["since"] = int(right["since"]) % (get(case.operation.schema.get_base_url(), "changes")["next"] + 1)
+        right["_since"] = int(right["_since"]) % (get(case.operation.schema.get_base_url(), "changes")["next"] + 1)
     case.query = right | {name: value for name, value in case.query.items() if name in wrong}
 
 

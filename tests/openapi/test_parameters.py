@@ -51,8 +51,8 @@ TEXTS = [
     *("5", "-5", "+5", "5.", ".5", ".", "1e5", "1E-5", "1e", "5,6", "5,a", "٥", " 5", "5 ", "1" * 39, "1,2,3", "[1,2]"),
     *("AA==", "A===", "AAEC,AAED", '["AAEC","AAED"]', '["AAEC"]', "[null,true]"),
 ]
-# Told and not taken: an end that is higher than the other, and a key that is too long inside a list.
-# Taken and not told: in a JSON array, what is not written as the key's type is.
+# The document allows and the API refuses: a lower end above the higher one, and a key that is too long inside a list.
+# The document forbids and the API takes: an element of a JSON array in the syntax of another type.
 APART = {"between": {"a,", 'a,""', "[1,2]", "[null,true]"}, "in": {"x" * 2049, "[1,2]", "[null,true]"}}
 
 

@@ -163,7 +163,7 @@ def test_only_what_is_published_is_read() -> None:
     names = plan.request["ExpressionAttributeNames"]
     assert sorted(names.values()) == ["customer", "date", "note"]
     assert plan.internal_attributes == frozenset()
-    # An index whose key is kept in would tell of it by its order.
+    # The order of an index would reveal the hidden values of its key.
     assert str(planned("customer=a&_sort=date", ATTRIBUTES="note")) == "Query"
     assert "Sortable here: date." in refused("customer=a&_sort=total", ATTRIBUTES="note")
 

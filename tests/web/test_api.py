@@ -269,7 +269,7 @@ def test_a_cursor_is_of_its_own_query_and_untouched(quakes: Any, get: Get, shelv
 
 
 def test_a_forged_cursor_is_refused_by_dynamodb_and_told_so(quakes: Any, load_app: Load) -> None:
-    # The checksum keeps no one out who reads the code: a start key outside the query is DynamoDB's to refuse.
+    # The checksum is not a signature: DynamoDB refuses a start key outside the query.
     app = load_app()
     schema, query = app.API.table.schema(), {"net": ["us"], "_sort": ["time"], "time__gt": ["5"]}
     plan = plan_items(ReadRequest(schema, parse(query, schema, app.SETTINGS), app.SETTINGS))

@@ -1,4 +1,4 @@
-// The view is a request, and is kept in the page's address: #items?net=us&_sort=-time, or #item?idx=... for one item.
+// The view is a request, and the page's address holds it: #items?net=us&_sort=-time, or #item?idx=... for one item.
 
 // In place of an API's URL that cannot be read: its protocol is not http.
 const UNREADABLE = new URL('unreadable:');

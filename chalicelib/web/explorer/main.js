@@ -21,7 +21,7 @@ async function start() {
     useTable(await readDescription());
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    // This page may be on a disk or a site of its own, with no API beside it.
+    // This page may be on a disk or on another site, without an API.
     const isAlone = givenApi === null && !isTransient(problem);
     byId('where').hidden = !isAlone && givenApi === null;
     if (!isAlone) showProblem(problem, start);

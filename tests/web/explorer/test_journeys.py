@@ -69,7 +69,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Open]:
-    """Opens a URL in a browser that has seen nothing before; no page may have an error of its own."""
+    """Open a URL in a new browser context. No page may have a script error."""
     errors: list[str] = []
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
