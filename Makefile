@@ -35,9 +35,11 @@ check: setup-dev ## ruff and mypy --strict; for the explorer biome and tsc --str
 explorer: setup ## the explorer as one file, out/explorer.html: it opens from a disk, and takes ?api=URL
 	@$(VENV)/python -m scripts.explorer
 
-format: setup-dev ## ruff format, and what ruff can correct
+format: setup-dev ## formats the code, and corrects what ruff and biome can
 	@$(VENV)/ruff check --fix .
 	@$(VENV)/ruff format .
+	@$(VENV)/python -m scripts.node
+	@PATH="$(CURDIR)/$(VENV):$$PATH" npm run --silent format
 
 bench: setup-dev ## this project and its peers, side by side in one run
 	@$(VENV)/python -m bench

@@ -17,8 +17,8 @@ Json = dict[str, Any]
 def description(schema: TableSchema, settings: Settings) -> Json:
     """Return the body of `GET /`: table, keys, indexes, operators, parameters, limits and links.
 
-    An operator's `keys`: the types of key attributes that it works on. An index's `projection`: the attributes that it
-    has, null for all.
+    An operator's `operand`: an example. Its `keys`: the types of key attributes that it works on. An index's
+    `projection`: the attributes that it has, null for all.
     """
 
     def key(name: str | None) -> dict[str, str] | None:
@@ -39,7 +39,11 @@ def description(schema: TableSchema, settings: Settings) -> Json:
         ],
         "attributes": access_of(settings, schema.table.keys).names(),
         "operators": {
-            operator.key: {"description": operator.description, "keys": sorted(operator.key_types)}
+            operator.key: {
+                "description": operator.description,
+                "operand": operator.operand_syntax.example,
+                "keys": sorted(operator.key_types),
+            }
             for operator in OPERATORS.values()
         },
         "parameters": {name: control.description for name, control in controls_of(LIST).items()},

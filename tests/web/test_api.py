@@ -75,7 +75,12 @@ def test_the_root_describes_the_table(quakes: Any, get: Get) -> None:
         "projection": None,
     }
     assert described["links"] == {"items": "items", "item": "items/{idx}", "openapi": "openapi.json"}
-    assert described["operators"]["startswith"] == {"description": "starts with", "keys": ["B", "S"]}
+    assert described["operators"]["startswith"] == {
+        "description": "starts with",
+        "operand": "value",
+        "keys": ["B", "S"],
+    }
+    assert described["operators"]["between"]["operand"] == "low,high"
     assert described["limit"] == {"default": 100, "most": 1000}
 
 

@@ -6,8 +6,6 @@ import {sortOptions} from './sort.js';
 import {TYPE_NAMES, typeAndValue} from './values.js';
 import {view} from './view.js';
 
-/** @type {{[operator: string]: string}} */
-const HINTS = {between: 'low,high', in: 'a,b,c', exists: 'true or false'};
 const SUGGESTIONS = 30;
 const LONGEST_SUGGESTION = 60;
 
@@ -27,7 +25,7 @@ export function addFilter(path = '', operator = 'eq', value = '') {
   const update = () => {
     const type = declaredType(attribute.value);
     operators.replaceChildren(...operatorOptions(type, operators.value || operator));
-    operand.placeholder = HINTS[operators.value] ?? (type ? TYPE_NAMES[type] : 'value');
+    operand.placeholder = operandHint(operators.value, type);
     updateSort();
   };
   attribute.oninput = update;
@@ -43,6 +41,13 @@ export function addFilter(path = '', operator = 'eq', value = '') {
   byId('conditions').append(line);
   update();
   return attribute;
+}
+
+// An example of the operand; for a single value of a key, its type.
+/** @type {(operator: string, type: string | undefined) => string} */
+function operandHint(operator, type) {
+  const example = table.operators[operator]?.operand ?? 'value';
+  return example === 'value' && type ? TYPE_NAMES[type] : example;
 }
 
 // The operators that a key of this type takes, or all of them where it is undefined; always the one that is chosen.

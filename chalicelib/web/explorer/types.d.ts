@@ -31,7 +31,7 @@ interface Description {
   keys: Keys;
   indexes: Index[];
   attributes: string[] | null;
-  operators: {[name: string]: {description: string; keys: string[]}};
+  operators: {[name: string]: {description: string; operand: string; keys: string[]}};
   limit: {default: number; most: number};
   links: {items: string; openapi: string; changes?: string};
 }

@@ -15,9 +15,9 @@ export const description = {
   ],
   attributes: null,
   operators: {
-    eq: {description: 'is', keys: ['B', 'N', 'S']},
-    gt: {description: 'is greater than', keys: ['N', 'S']},
-    exists: {description: 'exists', keys: []},
+    eq: {description: 'is', operand: 'value', keys: ['B', 'N', 'S']},
+    gt: {description: 'is greater than', operand: 'value', keys: ['N', 'S']},
+    exists: {description: 'exists', operand: 'true or false', keys: []},
   },
   limit: {default: 100, most: 1000},
   links: {items: 'items', openapi: 'openapi.json'},
