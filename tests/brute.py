@@ -1,5 +1,5 @@
-"""What the API promises, said again in the plainest way: a filter over plain Python values, and the tables, items and
-requests to try it on."""
+"""A brute-force version of the API: a filter over plain Python values, and strategies that generate tables, items and
+requests."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Index:
     sort: str | None
     projection: tuple[str, ...] | None  # attributes beside the keys; None: all
 
-    def held(self, world: World) -> set[str] | None:
-        """The attributes that a read of it gives, None for all."""
+    def projected_attributes(self, table: Table) -> set[str] | None:
+        """Return the attributes that a read of the index returns. None: all."""
         if self.projection is None:
             return None
-        return {*world.keys, *filter(None, (self.partition, self.sort)), *self.projection}
+        return {*table.keys, *filter(None, (self.partition, self.sort)), *self.projection}
 
 
 @dataclass(frozen=True)
-class World:
+class Table:
     """A table, its items, and the types of its key attributes."""
 
     partition: str
@@ -52,7 +52,7 @@ class World:
     dense: frozenset[str]
 
     def environ(self, name: str) -> dict[str, str]:
-        """The settings to publish it with, as a table of that name."""
+        """Return the settings that publish the table as `name`."""
         dense = {"DENSE_INDEXES": ",".join(sorted(self.dense))} if self.dense else {}
         return {"TABLE_NAME": name, **dense}
 
@@ -61,7 +61,7 @@ class World:
         return [self.partition, self.sort] if self.sort else [self.partition]
 
     def definition(self, name: str) -> dict[str, Any]:
-        """Parameters of CreateTable."""
+        """Return the parameters of CreateTable."""
 
         def schema(partition: str, sort: str | None) -> list[dict[str, str]]:
             keys = [{"AttributeName": partition, "KeyType": "HASH"}]
@@ -69,12 +69,12 @@ class World:
 
         groups: dict[str, list[dict[str, Any]]] = {"local": [], "global": []}
         for index in self.indexes:
-            kind: dict[str, Any] = {"ProjectionType": "ALL"}
+            projection: dict[str, Any] = {"ProjectionType": "ALL"}
             if index.projection is not None:
-                kind = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.projection)}
-                kind = kind if index.projection else {"ProjectionType": "KEYS_ONLY"}
+                projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.projection)}
+                projection = projection if index.projection else {"ProjectionType": "KEYS_ONLY"}
             keys = schema(index.partition, index.sort)
-            groups[index.kind].append({"IndexName": index.name, "KeySchema": keys, "Projection": kind})
+            groups[index.kind].append({"IndexName": index.name, "KeySchema": keys, "Projection": projection})
         return {
             "TableName": name,
             "KeySchema": schema(self.partition, self.sort),
@@ -100,28 +100,32 @@ ANY = st.one_of(
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    kinds = st.sampled_from("SNB")
+def tables(draw: st.DrawFn) -> Table:
+    key_types = st.sampled_from("SNB")
     partition = "p"
     sort: str | None = draw(st.sampled_from([None, "s", "s"]))
-    types: dict[str, str] = {name: draw(kinds) for name in (partition, sort) if name}
+    types: dict[str, str] = {name: draw(key_types) for name in (partition, sort) if name}
     projections = st.one_of(
         st.none(), st.sets(st.sampled_from(NAMES), max_size=2).map(lambda names: tuple(sorted(names)))
     )
     indexes: list[Index] = []
     for number in range(draw(st.integers(0, 3))):
-        local = sort is not None and draw(st.booleans())
+        is_local = sort is not None and draw(st.booleans())
         keyable = [name for name in (*NAMES[:3], sort) if name]
-        own_sort = draw(st.sampled_from(NAMES[:3])) if local else draw(st.sampled_from([None, *keyable]))
-        own_partition = partition if local else draw(st.sampled_from([n for n in (*NAMES[:3], "p") if n != own_sort]))
+        index_sort = draw(st.sampled_from(NAMES[:3])) if is_local else draw(st.sampled_from([None, *keyable]))
+        index_partition = (
+            partition if is_local else draw(st.sampled_from([n for n in (*NAMES[:3], "p") if n != index_sort]))
+        )
         projection = draw(projections)
         if projection is not None:
-            projection = tuple(n for n in projection if n not in (partition, sort, own_partition, own_sort))
-        indexes.append(Index(f"index-{number}", "local" if local else "global", own_partition, own_sort, projection))
-        for name in filter(None, (own_partition, own_sort)):
-            types.setdefault(name, draw(kinds))
-    others = [name for name in NAMES if name not in (partition, sort)]
-    attributes = {name: SCALARS[types[name]] if name in types else ANY for name in others}
+            projection = tuple(n for n in projection if n not in (partition, sort, index_partition, index_sort))
+        indexes.append(
+            Index(f"index-{number}", "local" if is_local else "global", index_partition, index_sort, projection)
+        )
+        for name in filter(None, (index_partition, index_sort)):
+            types.setdefault(name, draw(key_types))
+    non_keys = [name for name in NAMES if name not in (partition, sort)]
+    attributes = {name: SCALARS[types[name]] if name in types else ANY for name in non_keys}
     # Few partitions, so that they hold several items.
     keys: dict[str, st.SearchStrategy[Any]] = {
         partition: st.sampled_from(POOLS[types[partition]][:2] if sort else POOLS[types[partition]])
@@ -132,18 +136,18 @@ def worlds(draw: st.DrawFn) -> World:
     items = draw(
         st.lists(item, max_size=14, unique_by=lambda item: tuple(item[name] for name in (partition, sort) if name))
     )
-    full = [
+    complete = [
         index.name
         for index in indexes
         if all(index.sort is None or index.sort in i for i in items if index.partition in i)
     ]
-    dense = frozenset(draw(st.sets(st.sampled_from(full)))) if full else frozenset()
-    return World(partition, sort, types, tuple(indexes), tuple(items), dense)
+    dense = frozenset(draw(st.sets(st.sampled_from(complete)))) if complete else frozenset()
+    return Table(partition, sort, types, tuple(indexes), tuple(items), dense)
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request: `conditions` are path, operator and text; the rest as the control parameters have it."""
+class Request:
+    """A request. A condition is a path, an operator and a text. The other fields are the values of the controls."""
 
     conditions: tuple[tuple[Path, str, str], ...]
     limit: int
@@ -153,18 +157,18 @@ class Ask:
     consistent: str | None
 
     def query(self) -> list[tuple[str, str]]:
-        parameters = [(f"{written(path)}__{operator}", text) for path, operator, text in self.conditions]
+        parameters = [(f"{path_text(path)}__{operator}", text) for path, operator, text in self.conditions]
         parameters.append(("_limit", str(self.limit)))
         for name, value in (("_sort", self.sort), ("_index", self.index), ("_consistent", self.consistent)):
             if value is not None:
                 parameters.append((name, value))
         if self.fields is not None:
-            parameters.append(("_fields", ",".join(map(written, self.fields))))
+            parameters.append(("_fields", ",".join(map(path_text, self.fields))))
         return parameters
 
 
-def written(path: Path) -> str:
-    """A path as a parameter names it."""
+def path_text(path: Path) -> str:
+    """Return `path` as the name of a parameter."""
     text = "".join(f"[{step}]" if isinstance(step, int) else "." + step.replace(".", "\\.") for step in path)
     return text[1:]
 
@@ -174,77 +178,77 @@ OPERATORS = ["eq", "not", "gt", "gte", "lt", "lte", "between", "startswith", "co
 
 
 @st.composite
-def asks(draw: st.DrawFn, world: World) -> Ask:
-    conditions: list[Any] = []
-    if world.items and draw(st.sampled_from([True, True, True, False])):
-        # A partition that is there, so that queries find something.
-        partitions = [world.partition, *(index.partition for index in world.indexes)]
-        item, name = draw(st.sampled_from(world.items)), draw(st.sampled_from(partitions))
+def requests(draw: st.DrawFn, table: Table) -> Request:
+    drawn: list[Any] = []
+    if table.items and draw(st.sampled_from([True, True, True, False])):
+        # An existing value of a partition key, so that queries find items.
+        partitions = [table.partition, *(index.partition for index in table.indexes)]
+        item, name = draw(st.sampled_from(table.items)), draw(st.sampled_from(partitions))
         if name in item:
-            conditions.append(((name,), "eq", text_of(item[name])))
-            sorts = [i.sort for i in world.indexes if i.partition == name and i.sort and i.sort != name]
-            sorts += [world.sort] if world.sort and name == world.partition else []
+            drawn.append(((name,), "eq", operand_text(item[name])))
+            sorts = [i.sort for i in table.indexes if i.partition == name and i.sort and i.sort != name]
+            sorts += [table.sort] if table.sort and name == table.partition else []
             if sorts:
                 name = draw(st.sampled_from(sorts))
                 ranges = ["gt", "gte", "lt", "lte", "between"]
-                conditions += draw(st.lists(condition_of(world, ((name,),), ranges), max_size=3))
-    paths = [*((name,) for name in (*world.keys, *NAMES)), *NESTED]
-    conditions += draw(st.lists(condition_of(world, tuple(paths)), min_size=draw(st.integers(0, 2)), max_size=2))
-    fixed = {path[0] for path, operator, _ in conditions if operator == "eq" and len(path) == 1}
-    ways = [(world.partition, world.sort), *((index.partition, index.sort) for index in world.indexes)]
-    # Mostly an order that the request could have, now and then one that it cannot.
-    every = draw(st.integers(0, 9)) == 0
-    sorts = [sort for partition, sort in ways if sort and (partition in fixed or every)]
+                drawn += draw(st.lists(conditions(table, ((name,),), ranges), max_size=3))
+    paths = [*((name,) for name in (*table.keys, *NAMES)), *NESTED]
+    drawn += draw(st.lists(conditions(table, tuple(paths)), min_size=draw(st.integers(0, 2)), max_size=2))
+    fixed = {path[0] for path, operator, _ in drawn if operator == "eq" and len(path) == 1}
+    key_schemas = [(table.partition, table.sort), *((index.partition, index.sort) for index in table.indexes)]
+    # Usually an order that the request supports, sometimes any other.
+    any_sort = draw(st.integers(0, 9)) == 0
+    sorts = [sort for partition, sort in key_schemas if sort and (partition in fixed or any_sort)]
     sort = draw(st.sampled_from([None, *sorts, *(f"-{name}" for name in sorts)]))
-    pool: list[Path] = [*((name,) for name in (*world.keys, *NAMES)), ("a", "x"), ("a", "y"), ("b", 0), ("b", 1)]
-    fields = draw(st.one_of(st.none(), st.sets(st.sampled_from(pool), min_size=1, max_size=3)))
-    return Ask(
-        tuple(conditions),
+    field_paths: list[Path] = [*((name,) for name in (*table.keys, *NAMES)), ("a", "x"), ("a", "y"), ("b", 0), ("b", 1)]
+    fields = draw(st.one_of(st.none(), st.sets(st.sampled_from(field_paths), min_size=1, max_size=3)))
+    return Request(
+        tuple(drawn),
         draw(st.integers(1, 6)),
         sort,
         tuple(sorted(fields, key=repr)) if fields else None,
-        draw(st.sampled_from([None, None, None, None, *(index.name for index in world.indexes)])),
+        draw(st.sampled_from([None, None, None, None, *(index.name for index in table.indexes)])),
         draw(st.sampled_from([None, None, None, "true", "false"])),
     )
 
 
 @st.composite
-def condition_of(draw: st.DrawFn, world: World, paths: tuple[Path, ...], operators: list[str] = OPERATORS) -> Any:
+def conditions(draw: st.DrawFn, table: Table, paths: tuple[Path, ...], operators: list[str] = OPERATORS) -> Any:
     path = draw(st.sampled_from(paths))
-    declared = world.types.get(str(path[0])) if len(path) == 1 else None
-    fit = {"N": {"startswith", "contains"}, "B": {"contains"}}.get(declared or "", set())
-    operator = draw(st.sampled_from([name for name in operators if name not in fit]))
-    kind = declared or draw(st.sampled_from(["S", "S", "N", "N", "quoted", "true", "null"]))
+    declared = table.types.get(str(path[0])) if len(path) == 1 else None
+    unsupported = {"N": {"startswith", "contains"}, "B": {"contains"}}.get(declared or "", set())
+    operator = draw(st.sampled_from([name for name in operators if name not in unsupported]))
+    literal = declared or draw(st.sampled_from(["S", "S", "N", "N", "quoted", "true", "null"]))
     pools: dict[str, Any] = {
-        **{kind: strategy.map(text_of) for kind, strategy in SCALARS.items()},
+        **{literal: strategy.map(operand_text) for literal, strategy in SCALARS.items()},
         "quoted": SCALARS["S"].map(json.dumps),
         "true": st.sampled_from(["true", "false"]),
         "null": st.just("null"),
     }
-    texts = pools[kind]
+    texts = pools[literal]
     if operator == "exists":
         return path, operator, draw(st.sampled_from(["true", "false"]))
     if operator in ("in", "between"):
         values = draw(st.lists(texts, min_size=2, max_size=2 if operator == "between" else 3))
         plain_list = not any("," in value for value in values) and not values[0].startswith("[")
-        return path, operator, ",".join(values) if plain_list and draw(st.booleans()) else as_array(values)
+        return path, operator, ",".join(values) if plain_list and draw(st.booleans()) else json_array(values)
     return path, operator, draw(texts)
 
 
-def as_array(texts: list[str]) -> str:
-    """`texts` as a JSON array of the same values."""
-    return "[" + ", ".join(text if is_json(text) else json.dumps(text) for text in texts) + "]"
+def json_array(texts: list[str]) -> str:
+    """Return `texts` as a JSON array of the same values."""
+    return "[" + ", ".join(text if is_json_scalar(text) else json.dumps(text) for text in texts) + "]"
 
 
-def is_json(text: str) -> bool:
+def is_json_scalar(text: str) -> bool:
     try:
         return not isinstance(json.loads(text), (list, dict))
     except ValueError:
         return False
 
 
-def text_of(value: Any) -> str:
-    """A scalar as a parameter's text that means it alone, where a type is declared."""
+def operand_text(value: Any) -> str:
+    """Return the text of a parameter that means only the scalar `value`, if its type is declared."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, str):
@@ -252,12 +256,12 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-READS: dict[str, Callable[[str], Any]] = {"S": str, "N": Decimal, "B": base64.b64decode}
+PARSERS: dict[str, Callable[[str], Any]] = {"S": str, "N": Decimal, "B": base64.b64decode}
 LITERALS: dict[str, list[Any]] = {"true": [True], "false": [False], "null": [None]}
 
 
-def reads(text: str, declared: str | None) -> list[Any]:
-    """All that `text` can mean."""
+def readings(text: str, declared: str | None) -> list[Any]:
+    """Return all values that `text` can mean. `declared`: the type of a key attribute, else None."""
     quoted = None
     if text.startswith('"'):
         try:
@@ -266,7 +270,7 @@ def reads(text: str, declared: str | None) -> list[Any]:
             quoted = None
     if declared:
         text = text if quoted is None else quoted
-        return [READS[declared](text)]
+        return [PARSERS[declared](text)]
     if quoted is not None:
         return [quoted]
     values: list[Any] = [text]
@@ -275,7 +279,7 @@ def reads(text: str, declared: str | None) -> list[Any]:
     return values + LITERALS.get(text, [])
 
 
-def split(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     if text.startswith("["):
         try:
             array = json.loads(text, parse_int=Decimal, parse_float=Decimal)
@@ -285,14 +289,14 @@ def split(text: str) -> list[str]:
     return text.split(",")
 
 
-def same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+def equal(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other)
 
 
-def at(item: Any, path: Path) -> Any:
+def value_at(item: Any, path: Path) -> Any:
     for step in path:
-        there = step in item if isinstance(item, dict) else isinstance(item, list) and step in range(len(item))
-        if not there:
+        found = step in item if isinstance(item, dict) else isinstance(item, list) and step in range(len(item))
+        if not found:
             return MISSING
         item = item[step]
     return item
@@ -301,121 +305,123 @@ def at(item: Any, path: Path) -> Any:
 ORDERED = (str, Decimal, bytes)
 
 
-def holds(item: Item, path: Path, operator: str, text: str, declared: str | None) -> bool:
-    """Whether `path__operator=text` holds for `item`."""
-    value = at(item, path)
+def matches(item: Item, path: Path, operator: str, text: str, declared: str | None) -> bool:
+    """Return whether `item` matches `path__operator=text`."""
+    value = value_at(item, path)
     if operator == "exists":
         return (value is not MISSING) == (text == "true")
     if operator == "not":
-        return not holds(item, path, "eq", text, declared)
+        return not matches(item, path, "eq", text, declared)
     if operator == "in":
-        return any(holds(item, path, "eq", part, declared) for part in split(text))
+        return any(matches(item, path, "eq", part, declared) for part in split_list(text))
     if operator == "between":
-        low, high = split(text)
+        low, high = split_list(text)
         return any(
             type(value) is type(a) is type(b) and isinstance(value, ORDERED) and a <= value <= b
-            for a in reads(low, declared)
-            for b in reads(high, declared)
+            for a in readings(low, declared)
+            for b in readings(high, declared)
         )
-    means = reads(text, declared)
+    operands = readings(text, declared)
     if operator == "eq":
-        return any(same(value, meant) for meant in means)
+        return any(equal(value, operand) for operand in operands)
     if operator == "contains":
         if isinstance(value, str):
-            return any(isinstance(meant, str) and meant in value for meant in means)
-        return isinstance(value, (set, list)) and any(same(element, meant) for element in value for meant in means)
+            return any(isinstance(operand, str) and operand in value for operand in operands)
+        return isinstance(value, (set, list)) and any(
+            equal(element, operand) for element in value for operand in operands
+        )
     if operator == "startswith":
         return any(
-            isinstance(value, kind) and isinstance(meant, kind) and value[: len(meant)] == meant
-            for meant in means
+            isinstance(value, kind) and isinstance(operand, kind) and value[: len(operand)] == operand
+            for operand in operands
             for kind in (str, bytes)
         )
     compare = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__"}[operator]
     return isinstance(value, ORDERED) and any(
-        type(meant) is type(value) and getattr(value, compare)(meant) for meant in means
+        type(operand) is type(value) and getattr(value, compare)(operand) for operand in operands
     )
 
 
-def empty_range(ask: Ask, types: dict[str, str]) -> bool:
-    """Whether a `between` has its ends the wrong way round, which is a mistake and not a filter."""
-    for path, operator, text in ask.conditions:
+def has_empty_range(request: Request, types: dict[str, str]) -> bool:
+    """Return whether a `between` has its lower end above its higher one. The API refuses that with a 400."""
+    for path, operator, text in request.conditions:
         if operator == "between":
             declared = types.get(str(path[0])) if len(path) == 1 else None
-            low, high = split(text)
-            pairs = [(a, b) for a in reads(low, declared) for b in reads(high, declared) if type(a) is type(b)]
+            low, high = split_list(text)
+            pairs = [(a, b) for a in readings(low, declared) for b in readings(high, declared) if type(a) is type(b)]
             if not any(a <= b for a, b in pairs if isinstance(a, ORDERED)):
                 return True
     return False
 
 
-def answerable(world: World, ask: Ask) -> bool:
+def is_answerable(table: Table, request: Request) -> bool:
     """Return whether the request can be answered, and is not a 400."""
-    paths = [*(path for path, _, _ in ask.conditions), *(ask.fields or ())]
-    if empty_range(ask, world.types) or any(len(path) > 1 and path[0] in world.types for path in paths):
+    paths = [*(path for path, _, _ in request.conditions), *(request.fields or ())]
+    if has_empty_range(request, table.types) or any(len(path) > 1 and path[0] in table.types for path in paths):
         return False
-    fields = None if ask.fields is None else {str(path[0]) for path in ask.fields}
-    filtered = {str(path[0]) for path, _, _ in ask.conditions}
-    fixed = {path[0] for path, operator, _ in ask.conditions if operator == "eq" and len(path) == 1}
-    sort = ask.sort and ask.sort.removeprefix("-")
-    forced = next((index for index in world.indexes if index.name == ask.index), None)
-    if forced:
-        held = forced.held(world)
-        if held is not None and (filtered - held or (fields and not held & fields)):
+    fields = None if request.fields is None else {str(path[0]) for path in request.fields}
+    filtered = {str(path[0]) for path, _, _ in request.conditions}
+    fixed = {path[0] for path, operator, _ in request.conditions if operator == "eq" and len(path) == 1}
+    sort = request.sort and request.sort.removeprefix("-")
+    forced_index = next((index for index in table.indexes if index.name == request.index), None)
+    if forced_index:
+        projected = forced_index.projected_attributes(table)
+        if projected is not None and (filtered - projected or (fields and not projected & fields)):
             return False
-        if forced.kind == "global" and ask.consistent == "true":
+        if forced_index.kind == "global" and request.consistent == "true":
             return False
-        return not sort or (forced.sort == sort and forced.partition in fixed)
-    if not sort or (world.sort == sort and world.partition in fixed):
+        return not sort or (forced_index.sort == sort and forced_index.partition in fixed)
+    if not sort or (table.sort == sort and table.partition in fixed):
         return True
-    for index in world.indexes:
-        held = index.held(world)
-        covers = held is None or (fields is not None and filtered | fields <= held)
-        may = index.kind == "local" or (covers and ask.consistent != "true")
-        if index.sort == sort and index.partition in fixed and may:
+    for index in table.indexes:
+        projected = index.projected_attributes(table)
+        covers = projected is None or (fields is not None and filtered | fields <= projected)
+        usable = index.kind == "local" or (covers and request.consistent != "true")
+        if index.sort == sort and index.partition in fixed and usable:
             return True
     return False
 
 
-def matching(world: World, ask: Ask) -> list[Item]:
-    """The items of the table that the request is for, in the order of `_sort` where it has one."""
+def matching_items(table: Table, request: Request) -> list[Item]:
+    """Return the items that match the request, unsorted. `_sort` excludes items without its attribute."""
     items = [
         item
-        for item in world.items
+        for item in table.items
         if all(
-            holds(item, path, operator, text, world.types.get(str(path[0])) if len(path) == 1 else None)
-            for path, operator, text in ask.conditions
+            matches(item, path, operator, text, table.types.get(str(path[0])) if len(path) == 1 else None)
+            for path, operator, text in request.conditions
         )
     ]
-    index = next((index for index in world.indexes if index.name == ask.index), None)
+    index = next((index for index in table.indexes if index.name == request.index), None)
     if index:
         items = [item for item in items if index.partition in item and (not index.sort or index.sort in item)]
-        if (held := index.held(world)) is not None:
-            items = [{name: value for name, value in item.items() if name in held} for item in items]
-    if ask.sort:
-        name = ask.sort.removeprefix("-")
+        if (projected := index.projected_attributes(table)) is not None:
+            items = [{name: value for name, value in item.items() if name in projected} for item in items]
+    if request.sort:
+        name = request.sort.removeprefix("-")
         items = [item for item in items if name in item]
     return items
 
 
-def projected(value: Any, paths: list[Path]) -> Any:
-    """What there is at `paths` of `value`: maps with those entries, lists with those elements, closed up."""
+def project(value: Any, paths: list[Path]) -> Any:
+    """Return the parts of `value` at `paths`, MISSING if there are none. The elements of a list move up."""
     if () in paths:
         return value
     if not isinstance(value, (dict, list)):
         return MISSING
     entries = value.items() if isinstance(value, dict) else enumerate(value)
-    kept = {}
-    for step, one in entries:
+    selected = {}
+    for step, element in entries:
         inner = [path[1:] for path in paths if path[0] == step]
-        if inner and (left := projected(one, inner)) is not MISSING:
-            kept[step] = left
-    if not kept:
+        if inner and (part := project(element, inner)) is not MISSING:
+            selected[step] = part
+    if not selected:
         return MISSING
-    return kept if isinstance(value, dict) else list(kept.values())
+    return selected if isinstance(value, dict) else list(selected.values())
 
 
-def wire(value: Any) -> dict[str, Any]:
-    """A plain Python value in DynamoDB's JSON."""
+def typed(value: Any) -> dict[str, Any]:
+    """Return a plain Python value in typed JSON."""
     if isinstance(value, bytes):
         return {"B": base64.b64encode(value).decode()}
     if isinstance(value, bool):
@@ -427,24 +433,24 @@ def wire(value: Any) -> dict[str, Any]:
     if isinstance(value, Decimal):
         return {"N": plain_number(value)}
     if isinstance(value, set):
-        (kind, content), *_ = (next(iter(wire(element).items())) for element in value)
-        return {f"{kind}S": sorted(wire(element)[kind] for element in value)} if content is not None else {}
+        (kind, content), *_ = (next(iter(typed(element).items())) for element in value)
+        return {f"{kind}S": sorted(typed(element)[kind] for element in value)} if content is not None else {}
     if isinstance(value, list):
-        return {"L": [wire(element) for element in value]}
-    return {"M": {name: wire(element) for name, element in value.items()}}
+        return {"L": [typed(element) for element in value]}
+    return {"M": {name: typed(element) for name, element in value.items()}}
 
 
-def for_boto(value: dict[str, Any]) -> dict[str, Any]:
-    """DynamoDB's JSON as boto3 wants it: binary as bytes."""
+def boto_value(value: dict[str, Any]) -> dict[str, Any]:
+    """Return typed JSON as boto3 expects it: binary as bytes."""
     kind, content = next(iter(value.items()))
     if kind == "B":
         return {"B": base64.b64decode(content)}
     if kind == "BS":
-        return {"BS": [base64.b64decode(one) for one in content]}
+        return {"BS": [base64.b64decode(element) for element in content]}
     if kind == "L":
-        return {"L": [for_boto(one) for one in content]}
+        return {"L": [boto_value(element) for element in content]}
     if kind == "M":
-        return {"M": {name: for_boto(one) for name, one in content.items()}}
+        return {"M": {name: boto_value(element) for name, element in content.items()}}
     return value
 
 
@@ -454,16 +460,16 @@ def plain_number(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-def plain(value: Any) -> Any:
-    """A plain Python value as the API writes it with NUMBERS=string, sets sorted."""
+def plain_json(value: Any) -> Any:
+    """Return a plain Python value as the API writes it with NUMBERS=string, with sets sorted."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
         return plain_number(value)
     if isinstance(value, set):
-        return sorted(map(plain, value))
+        return sorted(map(plain_json, value))
     if isinstance(value, list):
-        return [plain(element) for element in value]
+        return [plain_json(element) for element in value]
     if isinstance(value, dict):
-        return {name: plain(element) for name, element in value.items()}
+        return {name: plain_json(element) for name, element in value.items()}
     return value

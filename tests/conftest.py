@@ -1,4 +1,4 @@
-"""One embedded AWS a run, the sample table in it, and the app as its users have it: imported under their settings."""
+"""Fixtures: one embedded AWS per run, the sample table in it, and the app imported under given settings."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=Fal
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
-# Fixtures that start processes: what uses one of them is not a unit test.
-SYSTEM = {"browser", "clone", "cloud", "endpoint", "merged", "package"}
+# These fixtures start processes. A test that uses one of them is not a unit test.
+SYSTEM_FIXTURES = {"browser", "clone", "cloud", "endpoint", "merged", "package"}
 
 
 @pytest.hookimpl(tryfirst=True)  # Before pytest-xdist reads the groups.
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Mark the tests that are not unit tests, and have one worker run each file. The longest begin first."""
     for item in items:
-        if SYSTEM.intersection(item.fixturenames):
+        if SYSTEM_FIXTURES.intersection(item.fixturenames):
             item.add_marker("system")
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
@@ -59,27 +59,27 @@ def dynamodb(endpoint: str) -> Any:
     return boto3.client("dynamodb")
 
 
-def put(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
+def put_items(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
     assert writes.put(dynamodb, table, list(enumerate(items)), lambda _: None) == []
 
 
 @pytest.fixture(scope="session")
 def quakes(dynamodb: Any) -> list[dict[str, Any]]:
-    """The items of the sample table, which is there."""
+    """Create the sample table. Return its items in typed JSON."""
     items = sample.items()
     dynamodb.create_table(**sample.TABLE)
-    put(dynamodb, sample.TABLE["TableName"], items)
+    put_items(dynamodb, sample.TABLE["TableName"], items)
     return items
 
 
-def copy_of_files(to: pathlib.Path) -> pathlib.Path:
-    """`to`, with the project's files as git has them."""
+def copy_project(folder: pathlib.Path) -> pathlib.Path:
+    """Copy the project's files to `folder`, without those that git ignores. Return `folder`."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
         if (ROOT / name).exists():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, to / name)
-    return to
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
 
 
 Load = Callable[..., ModuleType]
@@ -87,7 +87,7 @@ Load = Callable[..., ModuleType]
 
 @pytest.fixture
 def load_app(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """The module app, imported afresh under the given settings."""
+    """Return a function that imports the module app again, under the given settings."""
 
     def load(**environ: str) -> ModuleType:
         for name, value in {"TABLE_NAME": "study_test", **environ}.items():
@@ -103,7 +103,7 @@ Get = Callable[..., HTTPResponse]
 
 @pytest.fixture
 def get(load_app: Load) -> Get:
-    """GET a path of the app over study_test."""
+    """Return a function that gets a path of the app over study_test."""
     client = Client(load_app().app, stage_name="local")
 
     def get(path: str, **headers: str) -> HTTPResponse:
@@ -114,13 +114,13 @@ def get(load_app: Load) -> Get:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The requests that are made of DynamoDB."""
-    made: list[dict[str, Any]] = []
+    """Record the requests to DynamoDB from now on. Return their list."""
+    requests: list[dict[str, Any]] = []
     call = DynamoDB.call
 
     def recorded(self: DynamoDB, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
-        made.append({"operation": operation, **request})
+        requests.append({"operation": operation, **request})
         return call(self, operation, **request)
 
     monkeypatch.setattr(DynamoDB, "call", recorded)
-    return made
+    return requests

@@ -1,4 +1,4 @@
-"""A DynamoDB that fails: an HTTP server on loopback that gives scripted answers."""
+"""A failing DynamoDB: an HTTP server on loopback that sends scripted responses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-JSON = "application/x-amz-json-1.0"
+CONTENT_TYPE = "application/x-amz-json-1.0"
 
 
 @contextlib.contextmanager
 def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """The port on loopback where `handler` answers."""
+    """Serve `handler` on loopback. Yield the port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls:
@@ -31,50 +31,50 @@ def serving(handler: Callable[..., BaseHTTPRequestHandler], tls: ssl.SSLContext 
 
 
 def error(code: str, message: str) -> bytes:
-    """The body of an error of DynamoDB's."""
+    """Return the body of a DynamoDB error."""
     return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
 
 
-# A status and a body; or the name of what goes wrong, or of what is good, though DynamoDB does not do it.
-Answer = tuple[int, bytes] | str
+# A status and a body, or a key of RAW_RESPONSES, or "slow": no response within 5 seconds.
+Response = tuple[int, bytes] | str
 
-GOOD = b'{"good": 1}'
-FIELDS = b"Content-Length: %d\r\nx-amz-crc32: %d\r\n" % (len(GOOD), zlib.crc32(GOOD))
-WHOLE = b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (FIELDS, GOOD)
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\n%s\r\n7\r\n%s\r\n" % (GOOD[:4], GOOD[4:])
+BODY = b'{"good": 1}'
+HEADERS = b"Content-Length: %d\r\nx-amz-crc32: %d\r\n" % (len(BODY), zlib.crc32(BODY))
+RESPONSE = b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (HEADERS, BODY)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\n%s\r\n7\r\n%s\r\n" % (BODY[:4], BODY[4:])
 
-# These go out as they are; the connection is closed behind all but those of KEPT.
-RAW = {
+# Sent unchanged. The connection is closed after each, except those of KEEP_ALIVE.
+RAW_RESPONSES = {
     "chunked": CHUNKED + b"0\r\nAfter: all\r\n\r\n",
     "half chunks": CHUNKED,
     "huge chunk": CHUNKED + b"f" * 12 + b"\r\n",
-    "half": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n" + GOOD,
-    "half a head": WHOLE[:30],
+    "half": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n" + BODY,
+    "half a head": RESPONSE[:30],
     "endless head": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
     "nonsense": b"\x15\x03\r\n\r\n",
     "reset": b"",
-    "checksum": WHOLE.replace(b"crc32: ", b"crc32: 1"),
-    "announced": WHOLE.replace(FIELDS, FIELDS + b"Connection: Close\r\n"),
-    "old": WHOLE.replace(b"1.1", b"1.0"),
-    "until closed": WHOLE.replace(FIELDS, b""),
-    "continued": b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE,
-    "more": WHOLE + b"\r\n",
-    "twice": WHOLE + WHOLE.replace(b"good", b"evil").replace(FIELDS, FIELDS[: FIELDS.index(b"x-")]),
+    "checksum": RESPONSE.replace(b"crc32: ", b"crc32: 1"),
+    "announced": RESPONSE.replace(HEADERS, HEADERS + b"Connection: Close\r\n"),
+    "old": RESPONSE.replace(b"1.1", b"1.0"),
+    "until closed": RESPONSE.replace(HEADERS, b""),
+    "continued": b"HTTP/1.1 100 Continue\r\n\r\n" + RESPONSE,
+    "more": RESPONSE + b"\r\n",
+    "twice": RESPONSE + RESPONSE.replace(b"good", b"evil").replace(HEADERS, HEADERS[: HEADERS.index(b"x-")]),
 }
-KEPT = {"chunked", "checksum", "continued", "more", "twice"}
+KEEP_ALIVE = {"chunked", "checksum", "continued", "more", "twice"}
 
 
 @contextlib.contextmanager
-def scripted(
-    *answers: Answer, closing: bool = False, tls: ssl.SSLContext | None = None
+def scripted_server(
+    *responses: Response, closing: bool = False, tls: ssl.SSLContext | None = None
 ) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
-    """The URL of a server that gives `answers` in turn, the last again and again, and the requests that it has had, the
-    "port" that they came from among the headers.
+    """Serve `responses` in turn, the last one repeatedly. Yield the URL and the list of received requests.
 
-    `closing`: whether it hangs up, without a word, after each.
+    A request is its headers and its body. The headers include the client's port as "port".
+    `closing`: close the connection after each response, without announcing it.
     """
-    had: list[tuple[dict[str, str], bytes]] = []
-    ended = threading.Event()
+    requests: list[tuple[dict[str, str], bytes]] = []
+    stopped = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -82,21 +82,21 @@ def scripted(
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            fields = {name.lower(): value for name, value in self.headers.items()}
-            had.append((fields | {"port": str(self.client_address[1])}, body))
-            answer = answers[min(len(had), len(answers)) - 1]
-            if answer == "slow":
-                ended.wait(5)
-                answer = "reset"
-            if isinstance(answer, str):
-                self.wfile.write(RAW[answer][:25])
-                ended.wait(0.01)  # So that it comes in two parts.
-                self.wfile.write(RAW[answer][25:])
-                self.close_connection = closing or answer not in KEPT
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            requests.append((headers | {"port": str(self.client_address[1])}, body))
+            response = responses[min(len(requests), len(responses)) - 1]
+            if response == "slow":
+                stopped.wait(5)
+                response = "reset"
+            if isinstance(response, str):
+                self.wfile.write(RAW_RESPONSES[response][:25])
+                stopped.wait(0.01)  # The response arrives in two parts.
+                self.wfile.write(RAW_RESPONSES[response][25:])
+                self.close_connection = closing or response not in KEEP_ALIVE
                 return
-            status, content = answer
+            status, content = response
             self.send_response(status)
-            self.send_header("Content-Type", JSON)
+            self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -107,6 +107,6 @@ def scripted(
 
     with serving(Handler, tls) as port:
         try:
-            yield f"http{'s' * bool(tls)}://127.0.0.1:{port}", had
+            yield f"http{'s' * bool(tls)}://127.0.0.1:{port}", requests
         finally:
-            ended.set()
+            stopped.set()

@@ -23,8 +23,8 @@ from chalicelib.web.formats import MAX_BODY_BYTES
 from local import emulator, sample
 from local.writes import put
 from scripts import setup
-from tests.changes.test_records import record
-from tests.conftest import ROOT, copy_of_files
+from tests.changes.test_records import stream_record
+from tests.conftest import ROOT, copy_project
 
 SECONDS = 10
 LAMBDA_BYTES = 6_291_556
@@ -34,7 +34,7 @@ KOREAN = "서울의 봄"
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = copy_of_files(tmp_path_factory.mktemp("package"))
+    folder = copy_project(tmp_path_factory.mktemp("package"))
     for within in ("chalicelib", "chalicelib/query"):
         (folder / within / "__pycache__").mkdir(exist_ok=True)
         (folder / within / "__pycache__/gone.cpython-311.pyc").write_bytes(b"of a file that is no more")
@@ -270,7 +270,7 @@ def test_the_handler_files_a_batch_or_fails_for_lambda_to_send_it_again(
 ) -> None:
     feed = f"{TABLE}-handled"
     settings = {"FEED_TABLE": feed, "STREAM_ARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{TABLE}/stream/now"}
-    batch = {"Records": [record(KOREAN, TABLE, time.time(), new={"text": {"S": KOREAN}})]}
+    batch = {"Records": [stream_record(KOREAN, TABLE, time.time(), new={"text": {"S": KOREAN}})]}
     with started(unpacked, "app.on_change", **settings) as runtime:
         kind, sent = runtime.invoke(batch)
         assert (kind, json.loads(sent)["errorType"]) == ("error", "DynamoDBError")

@@ -27,7 +27,7 @@ from chalicelib.query.plans import ReadRequest
 from chalicelib.settings import read
 from chalicelib.web.api import Api
 from tests import brute
-from tests.conftest import Load, put
+from tests.conftest import Load, put_items
 
 COUNTER = itertools.count()
 
@@ -41,16 +41,18 @@ def test_pages_joined_are_what_a_brute_force_filter_gives(load_app: Load, dynamo
     @settings(max_examples=700)
     @given(st.data())
     def promise(data: st.DataObject) -> None:
-        world = data.draw(brute.worlds())
+        world = data.draw(brute.tables())
         name = f"promise-{next(COUNTER)}"
         dynamodb.create_table(**world.definition(name))
-        put(dynamodb, name, [{n: brute.for_boto(brute.wire(v)) for n, v in item.items()} for item in world.items])
+        put_items(
+            dynamodb, name, [{n: brute.boto_value(brute.typed(v)) for n, v in item.items()} for item in world.items]
+        )
         own = read(world.environ(name))
         vars(app)["API"] = Api(own, client)
         for _ in range(3):
-            ask = data.draw(brute.asks(world))
+            ask = data.draw(brute.requests(world))
             items, plan = joined(http, ask)
-            assert (items is not None) == brute.answerable(world, ask), plan
+            assert (items is not None) == brute.is_answerable(world, ask), plan
             if items is None:
                 seen["refused"] += 1
                 continue
@@ -70,7 +72,7 @@ KINDS = (
 )
 
 
-def kinds(world: brute.World, ask: brute.Ask, explained: dict[str, Any]) -> set[str]:
+def kinds(world: brute.Table, ask: brute.Request, explained: dict[str, Any]) -> set[str]:
     """What of the planner a request has tried."""
     request, operation = explained["request"], explained["plan"].split()[0]
     index = next((index for index in world.indexes if index.name == request.get("IndexName")), None)
@@ -91,7 +93,7 @@ def kinds(world: brute.World, ask: brute.Ask, explained: dict[str, Any]) -> set[
     return {kind for kind, tries in tried.items() if tries}
 
 
-def joined(http: Any, ask: brute.Ask) -> tuple[list[dict[str, Any]] | None, str]:
+def joined(http: Any, ask: brute.Request) -> tuple[list[dict[str, Any]] | None, str]:
     """The items of all pages and the plan, or None and the detail of a 400."""
     items: list[dict[str, Any]] = []
     query: str | None = "?" + urlencode(ask.query())
@@ -107,20 +109,20 @@ def joined(http: Any, ask: brute.Ask) -> tuple[list[dict[str, Any]] | None, str]
     return items, response.headers["X-Plan"]
 
 
-def check(world: brute.World, ask: brute.Ask, items: list[dict[str, Any]]) -> None:
-    expected = brute.matching(world, ask)
+def check(world: brute.Table, ask: brute.Request, items: list[dict[str, Any]]) -> None:
+    expected = brute.matching_items(world, ask)
     wanted = expected
     if ask.fields:
-        kept = [brute.projected(item, list(ask.fields)) for item in expected]
+        kept = [brute.project(item, list(ask.fields)) for item in expected]
         wanted = [{} if item is brute.MISSING else item for item in kept]
 
     def identity(item: dict[str, Any]) -> str:
         return repr(sorted((name, sets_sorted(value)) for name, value in item.items()))
 
-    assert sorted(map(identity, items)) == sorted(identity(brute.plain(item)) for item in wanted)
+    assert sorted(map(identity, items)) == sorted(identity(brute.plain_json(item)) for item in wanted)
     if ask.sort and (not ask.fields or (ask.sort.removeprefix("-"),) in ask.fields):
         attribute = ask.sort.removeprefix("-")
-        value_of = brute.READS[world.types[attribute]]
+        value_of = brute.PARSERS[world.types[attribute]]
         got = [value_of(item[attribute]) for item in items]
         assert got == sorted(got, reverse=ask.sort.startswith("-"))
 
@@ -138,11 +140,11 @@ def sets_sorted(value: Any) -> Any:
 @given(st.data())
 def test_no_query_filters_on_its_own_key(data: st.DataObject) -> None:
     # DynamoDB refuses that and the embedded one does not, so it is the plan that is looked at.
-    world = data.draw(brute.worlds())
+    world = data.draw(brute.tables())
     own = schema.read(world.definition("any"))
     environ = read(world.environ("any"))
     query: dict[str, list[str]] = {}
-    for name, value in data.draw(brute.asks(world)).query():
+    for name, value in data.draw(brute.requests(world)).query():
         query.setdefault(name, []).append(value)
     try:
         plan = plan_items(ReadRequest(own, parse(query, own, environ), environ))
@@ -169,22 +171,22 @@ SORT_KEY_CONDITION = r"#n1 (=|<|<=|>|>=) :v1|#n1 BETWEEN :v1 AND :v2|begins_with
 @settings(max_examples=1000)
 @given(st.data())
 def test_a_condition_tests_an_item_as_brute_force_does(data: st.DataObject) -> None:
-    world = data.draw(brute.worlds())
+    world = data.draw(brute.tables())
     own = schema.read(world.definition("any"))
     paths = (("a",), ("b",), ("c.d",), *map(tuple, brute.NESTED))
-    path, operator, text = data.draw(brute.condition_of(world, paths))
-    parameter = f"{brute.written(path)}__{operator}"
+    path, operator, text = data.draw(brute.conditions(world, paths))
+    parameter = f"{brute.path_text(path)}__{operator}"
     try:
         (condition,) = parse({parameter: [text]}, own, read({"TABLE_NAME": "any"})).conditions
     except Problem:
         return
-    assert condition.path == path == parse_path(brute.written(path))
+    assert condition.path == path == parse_path(brute.path_text(path))
     name = str(path[0])
     declared = world.types.get(name) if len(path) == 1 else None
     values = brute.SCALARS[world.types[name]] if name in world.types else brute.ANY
     for item in ({}, *({name: value} for value in data.draw(st.lists(values, min_size=5, max_size=10)))):
-        typed = {name: brute.wire(value) for name, value in item.items()}
-        assert condition.matches(typed) == brute.holds(item, path, operator, text, declared)
+        typed = {name: brute.typed(value) for name, value in item.items()}
+        assert condition.matches(typed) == brute.matches(item, path, operator, text, declared)
 
 
 def test_numbers_are_written_as_the_brute_force_writes_them() -> None:

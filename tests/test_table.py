@@ -18,7 +18,7 @@ from chalicelib.query.controls import parse
 from chalicelib.query.planner import plan_items
 from chalicelib.query.plans import ReadRequest
 from chalicelib.settings import read
-from tests.conftest import Get, Load, put
+from tests.conftest import Get, Load, put_items
 
 WIDE = "wide"
 KEY = [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}]
@@ -33,7 +33,7 @@ def wide(dynamodb: Any) -> str:
     items = [
         {"p": {"S": "a"}, "s": {"N": str(i)}, "odd": {"BOOL": bool(i % 2)}, "text": {"S": text}} for i in range(600)
     ]
-    put(dynamodb, WIDE, items)
+    put_items(dynamodb, WIDE, items)
     return WIDE
 
 
@@ -104,7 +104,7 @@ def test_an_answer_that_lambda_could_not_send_is_cut(dynamodb: Any, load_app: Lo
     # Each character of these takes six in JSON, so that a page of 1 MB is an answer of 6 MB.
     items = [{"p": {"S": "a"}, "s": {"N": str(i)}, "text": {"S": "\x01" * 100_000}} for i in range(9)]
     items.append({"p": {"S": "a"}, "s": {"N": "9"}, "text": {"S": "\x01" * 390_000}})
-    put(dynamodb, name, items)
+    put_items(dynamodb, name, items)
     http = Client(load_app(TABLE_NAME=name).app, stage_name="local").http
     bodies: list[bytes] = []
 

@@ -19,7 +19,7 @@ from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.errors import DynamoDBError
 from chalicelib.problems import Problem
 from local import sample
-from tests.changes.test_records import record, settings
+from tests.changes.test_records import feed_settings, stream_record
 
 COUNTER = itertools.count()
 NOW = 1_800_000_000.5
@@ -45,7 +45,7 @@ class World:
 
     def __init__(self, client: Any, **environ: str) -> None:
         self.client = client
-        self.settings = settings(f"world-{next(COUNTER)}", **environ)
+        self.settings = feed_settings(f"world-{next(COUNTER)}", **environ)
         self.clock = Clock()
         self.slept: list[float] = []
 
@@ -58,7 +58,7 @@ class World:
 
     def records(self, number: int, **made: Any) -> list[dict[str, Any]]:
         created = int(self.clock.now)
-        return [record(table=self.settings.table_name, **{"created": created, **made}) for _ in range(number)]
+        return [stream_record(table=self.settings.table_name, **{"created": created, **made}) for _ in range(number)]
 
     def append(self, records: list[dict[str, Any]], function: FeedWriter | None = None) -> None:
         (function or self.function()).append({"Records": records})

@@ -23,7 +23,7 @@ from chalicelib.dynamodb.endpoint import connect
 from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
 from chalicelib.settings import Settings, read
 from local import sample
-from tests.changes.test_records import record
+from tests.changes.test_records import stream_record
 
 COUNTER = itertools.count()
 SHARDS, FUNCTIONS, ITEMS = 3, 4, 2
@@ -132,7 +132,7 @@ class Deliveries(RuleBasedStateMachine):
             version = next(self.versions)
             key = f"{number}-{version % ITEMS}"
             new = {"version": {"N": str(version)}}
-            shard.records.append(record(key, self.settings.table_name, int(self.now), new=new))
+            shard.records.append(stream_record(key, self.settings.table_name, int(self.now), new=new))
 
     @rule(
         number=st.integers(0, SHARDS - 1),

@@ -14,14 +14,14 @@ COUNTER = itertools.count(1)
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/{}/stream/2026-11-23T00:00:00.000"
 
 
-def settings(table: str = "study_test", **environ: str) -> Settings:
+def feed_settings(table: str = "study_test", **environ: str) -> Settings:
     return read({"TABLE_NAME": table, "FEED_TABLE": "feed", **environ})
 
 
-def record(
+def stream_record(
     key: str = "a", table: str = "study_test", created: float = 1_800_000_000, op: str = "MODIFY", **images: Any
 ) -> dict[str, Any]:
-    """A record as Lambda hands it on. `images`: new and old, without their key."""
+    """Return a stream record in Lambda's format. `images`: new and old, without the key."""
     keys = {"idx": {"S": key}}
     stream: dict[str, Any] = {
         "ApproximateCreationDateTime": created,
@@ -45,8 +45,8 @@ def record(
 
 
 def test_a_record_becomes_a_change_with_its_images() -> None:
-    modified = record(new={"mag": {"N": "5"}}, old={"mag": {"N": "4"}})
-    (change,) = changes_of({"Records": [modified]}, settings())
+    modified = stream_record(new={"mag": {"N": "5"}}, old={"mag": {"N": "4"}})
+    (change,) = changes_of({"Records": [modified]}, feed_settings())
     assert (change.id, change.created) == (modified["eventID"], 1_800_000_000)
     assert json.loads(change.body) == {
         "op": "modify",
@@ -57,7 +57,7 @@ def test_a_record_becomes_a_change_with_its_images() -> None:
 
 
 def test_a_stream_of_keys_only_gives_changes_without_images() -> None:
-    changes = changes_of({"Records": [record(op="INSERT"), record(op="REMOVE")]}, settings())
+    changes = changes_of({"Records": [stream_record(op="INSERT"), stream_record(op="REMOVE")]}, feed_settings())
     assert [json.loads(change.body) for change in changes] == [
         {"op": "insert", "key": {"idx": {"S": "a"}}},
         {"op": "remove", "key": {"idx": {"S": "a"}}},
@@ -65,16 +65,16 @@ def test_a_stream_of_keys_only_gives_changes_without_images() -> None:
 
 
 def test_an_item_that_its_time_to_live_removed_is_removed() -> None:
-    expired = record(op="REMOVE", old={"mag": {"N": "5"}})
+    expired = stream_record(op="REMOVE", old={"mag": {"N": "5"}})
     expired["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-    (change,) = changes_of({"Records": [expired]}, settings())
+    (change,) = changes_of({"Records": [expired]}, feed_settings())
     assert json.loads(change.body)["op"] == "remove"
     assert json.loads(change.body)["old"]["mag"] == {"N": "5"}
 
 
 def test_what_is_not_published_is_not_in_a_change() -> None:
-    modified = record(new={"mag": {"N": "5"}, "secret": {"S": "x"}}, old={"secret": {"S": "y"}})
-    (change,) = changes_of({"Records": [modified]}, settings(ATTRIBUTES="mag,place"))
+    modified = stream_record(new={"mag": {"N": "5"}, "secret": {"S": "x"}}, old={"secret": {"S": "y"}})
+    (change,) = changes_of({"Records": [modified]}, feed_settings(ATTRIBUTES="mag,place"))
     assert json.loads(change.body)["new"] == {"idx": {"S": "a"}, "mag": {"N": "5"}}
     assert json.loads(change.body)["old"] == {"idx": {"S": "a"}}
     assert b"secret" not in change.body
@@ -82,23 +82,23 @@ def test_what_is_not_published_is_not_in_a_change() -> None:
 
 def test_a_record_of_another_table_is_refused_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "tablecast"):
-        assert changes_of({"Records": [record(table="orders")] * 3}, settings()) == []
+        assert changes_of({"Records": [stream_record(table="orders")] * 3}, feed_settings()) == []
     assert caplog.messages == ["left out: 3 changes of table 'orders'; this is the feed of 'study_test'"]
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": None}])
 def test_an_empty_event_has_no_changes(event: dict[str, Any]) -> None:
-    assert changes_of(event, settings()) == []
+    assert changes_of(event, feed_settings()) == []
 
 
 def without(name: str) -> dict[str, Any]:
-    lacking = record()
+    lacking = stream_record()
     del (lacking if name in lacking else lacking["dynamodb"])[name]
     return lacking
 
 
 def with_stream(**changed: Any) -> dict[str, Any]:
-    odd = record()
+    odd = stream_record()
     odd["dynamodb"] |= changed
     return odd
 
@@ -108,12 +108,12 @@ ODD: list[Any] = [
     "text",
     {},
     *map(without, ("eventID", "eventName", "dynamodb", "eventSourceARN", "Keys", "ApproximateCreationDateTime")),
-    {**record(), "eventSourceARN": "nonsense"},
-    {**record(), "eventName": "TRUNCATE"},
-    {**record(), "eventID": 5},
-    {**record(), "eventID": ""},
-    {**record(), "eventID": "x" * 1000},
-    {**record(), "eventID": "\ud800"},
+    {**stream_record(), "eventSourceARN": "nonsense"},
+    {**stream_record(), "eventName": "TRUNCATE"},
+    {**stream_record(), "eventID": 5},
+    {**stream_record(), "eventID": ""},
+    {**stream_record(), "eventID": "x" * 1000},
+    {**stream_record(), "eventID": "\ud800"},
     with_stream(ApproximateCreationDateTime="soon"),
     with_stream(ApproximateCreationDateTime=-1),
     with_stream(ApproximateCreationDateTime=1e15),
@@ -128,9 +128,9 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_what_is_no_record_is_told_once_and_the_rest_goes_on(odd: Any, caplog: pytest.LogCaptureFixture) -> None:
-    before, after = record(), record()
+    before, after = stream_record(), stream_record()
     with caplog.at_level(logging.ERROR, "tablecast"):
-        changes = changes_of({"Records": [before, odd, after]}, settings())
+        changes = changes_of({"Records": [before, odd, after]}, feed_settings())
     assert [change.id for change in changes] == [before["eventID"], after["eventID"]]
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("left out: not a record of a DynamoDB stream")

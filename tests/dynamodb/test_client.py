@@ -75,7 +75,7 @@ def test_dynamodb_gone_away(broken: Break) -> None:
     ],
 )
 def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: str) -> None:
-    with faults.scripted((status, body)) as (url, _):
+    with faults.scripted_server((status, body)) as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
     assert detail in response.json_body["detail"]
@@ -91,15 +91,15 @@ def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: s
         ((400, faults.error("ExpiredTokenException", "expired")), "credentials are missing, expired"),
     ],
 )
-def test_an_answer_that_does_not_come_as_it_should(broken: Break, wrong: faults.Answer, detail: str) -> None:
-    with faults.scripted(wrong) as (url, _):
+def test_an_answer_that_does_not_come_as_it_should(broken: Break, wrong: faults.Response, detail: str) -> None:
+    with faults.scripted_server(wrong) as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
     assert detail in response.json_body["detail"]
 
 
 def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
-    with faults.scripted("half") as (url, _):
+    with faults.scripted_server("half") as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
 
@@ -107,7 +107,7 @@ def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
 def test_an_answer_that_nobody_expects_is_a_500_whose_cause_is_in_the_log(
     broken: Break, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with faults.scripted((400, faults.error("ValidationException", "arn:aws:dynamodb: no"))) as (url, _):
+    with faults.scripted_server((400, faults.error("ValidationException", "arn:aws:dynamodb: no"))) as (url, _):
         response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 500
     (record,) = [record for record in caplog.records if record.name == "tablecast"]

@@ -32,7 +32,7 @@ ENVIRON = {
     "AWS_SESSION_TOKEN": "token",
     "AWS_DEFAULT_REGION": "eu-west-1",
 }
-GOOD = (200, faults.GOOD)
+GOOD = (200, faults.BODY)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_call_is_a_signed_post_of_json(way: Any) -> None:
         "ExclusiveStartKey": {"k": {"B": base64.b64encode(b"\x00\xff").decode()}},
         "ExpressionAttributeValues": {":n": {"N": "1.50"}, ":s": {"S": "서울"}},
     }
-    with faults.scripted(GOOD) as (url, had):
+    with faults.scripted_server(GOOD) as (url, had):
         assert way(url).send("Query", request) == GOOD[1]
     ((headers, body),) = had
     assert json.loads(body) == request
@@ -89,7 +89,7 @@ def test_a_call_is_a_signed_post_of_json(way: Any) -> None:
 
 @pytest.mark.parametrize("answer", ["chunked", "announced", "old", "until closed", "continued", "more", "twice"])
 def test_what_else_http_allows_is_an_answer_too(way: Any, slept: list[float], answer: str) -> None:
-    with faults.scripted(answer, GOOD) as (url, had):
+    with faults.scripted_server(answer, GOOD) as (url, had):
         here = way(url)
         assert [here.send("Query", {"TableName": "a"}) for _ in range(3)] == [GOOD[1]] * 3
     first, second, third = (headers["port"] for headers, _ in had)
@@ -100,7 +100,7 @@ def test_what_else_http_allows_is_an_answer_too(way: Any, slept: list[float], an
 
 def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
     put = {"Put": {"TableName": "a", "Item": {"k": {"S": "x"}, "v": {"B": b"\x00\xff"}}}}
-    with faults.scripted(GOOD) as (url, had):
+    with faults.scripted_server(GOOD) as (url, had):
         way(url).send("TransactWriteItems", {"TransactItems": [put], "ClientRequestToken": "t"})
     sent = json.loads(had[0][1])
     assert sent["TransactItems"][0]["Put"]["Item"]["v"] == {"B": "AP8="}
@@ -125,8 +125,8 @@ def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
         "slow",
     ],
 )
-def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: faults.Answer) -> None:
-    with faults.scripted(wrong, wrong, GOOD) as (url, had):
+def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: faults.Response) -> None:
+    with faults.scripted_server(wrong, wrong, GOOD) as (url, had):
         assert way(url).send("Query", {"TableName": "a"}) == GOOD[1]
     assert len(had) == 3
     assert len(slept) == 2
@@ -155,9 +155,9 @@ def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: fault
     ],
 )
 def test_what_does_not_pass_is_an_error_with_its_code(
-    way: Any, slept: list[float], wrong: faults.Answer, code: str, status: int, attempts: int
+    way: Any, slept: list[float], wrong: faults.Response, code: str, status: int, attempts: int
 ) -> None:
-    with faults.scripted(wrong) as (url, had), pytest.raises(DynamoDBError) as failed:
+    with faults.scripted_server(wrong) as (url, had), pytest.raises(DynamoDBError) as failed:
         way(url).send("Query", {"TableName": "a"})
     assert (failed.value.code, failed.value.status) == (code, status)
     assert len(had) == attempts
@@ -170,7 +170,10 @@ def test_a_cancelled_transaction_tells_the_reasons(way: Any) -> None:
         "Message": "cancelled",
         "CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "no"}],
     }
-    with faults.scripted((400, json.dumps(cancelled).encode())) as (url, _), pytest.raises(DynamoDBError) as failed:
+    with (
+        faults.scripted_server((400, json.dumps(cancelled).encode())) as (url, _),
+        pytest.raises(DynamoDBError) as failed,
+    ):
         way(url).send("TransactWriteItems", {"TransactItems": []})
     assert failed.value.reasons == ("None", "ConditionalCheckFailed")
     assert failed.value.message == "cancelled"
@@ -193,9 +196,9 @@ def test_nobody_there_is_unreachable(way: Any) -> None:
     ],
 )
 def test_where_botocore_is_no_measure_it_is_an_error(
-    slept: list[float], wrong: faults.Answer, status: int, words: str
+    slept: list[float], wrong: faults.Response, status: int, words: str
 ) -> None:
-    with faults.scripted(wrong) as (url, had):
+    with faults.scripted_server(wrong) as (url, had):
         place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
         with pytest.raises(DynamoDBError, match=words) as failed:
@@ -221,7 +224,7 @@ def test_a_call_is_tried_again_on_a_connection_of_its_own(way: Any, slept: list[
             self.answered = True
             with contextlib.suppress(threading.BrokenBarrierError):
                 together.wait(5)
-            self.wfile.write(faults.WHOLE)
+            self.wfile.write(faults.RESPONSE)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -241,7 +244,7 @@ def test_a_call_is_tried_again_on_a_connection_of_its_own(way: Any, slept: list[
 
 def test_a_connection_is_kept_as_long_as_it_is_there(way: Any, slept: list[float]) -> None:
     for closing in (False, True):
-        with faults.scripted(GOOD, closing=closing) as (url, had):
+        with faults.scripted_server(GOOD, closing=closing) as (url, had):
             here = way(url)
             for _ in range(5):
                 here.send("Query", {"TableName": "a"})
@@ -308,7 +311,7 @@ def test_over_tls_the_other_side_is_who_it_says(
     if known:
         authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    with faults.scripted(GOOD, tls=server) as (url, had):
+    with faults.scripted_server(GOOD, tls=server) as (url, had):
         place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
         assert place
         here = SignedTransport(place, sleep=slept.append)

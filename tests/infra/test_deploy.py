@@ -24,8 +24,8 @@ import pytest
 
 from local import emulator, sample
 from local.writes import put
-from tests.changes.test_records import record
-from tests.conftest import ROOT, copy_of_files
+from tests.changes.test_records import stream_record
+from tests.conftest import ROOT, copy_project
 
 BIN = pathlib.Path(sys.executable).parent
 SECONDS = 60
@@ -181,7 +181,7 @@ def add_indexes(cloud: Cloud) -> None:
 
 @pytest.mark.xdist_group("cloudformation")
 def test_deployment_with_cloudformation(cloud: Cloud, tmp_path: pathlib.Path) -> None:
-    folder = copy_of_files(tmp_path)
+    folder = copy_project(tmp_path)
     template = json.loads((folder / "infra/template.json").read_text())
     table = template["Resources"]["Table"]["Properties"]
     table["GlobalSecondaryIndexes"] = sample.TABLE["GlobalSecondaryIndexes"]
@@ -337,7 +337,7 @@ def check_each_permission_is_needed(cloud: Cloud, function: str, works: Callable
 
 
 def test_deployment_with_chalice(cloud: Cloud, tmp_path: pathlib.Path) -> None:
-    folder = copy_of_files(tmp_path)
+    folder = copy_project(tmp_path)
     (folder / ".chalice/policy-dev.json").unlink()
     empty = cloud.inventory()
     prepare, deploy, *rest = documented(folder, "With chalice deploy")
@@ -381,7 +381,7 @@ def test_deployment_with_chalice(cloud: Cloud, tmp_path: pathlib.Path) -> None:
     check_changes(cloud, api, ids)
     check_reads(cloud, api)
     check_gateway_responses(cloud, api)
-    event = json.dumps({"Records": [record("invoked by hand", created=time.time())]})
+    event = json.dumps({"Records": [stream_record("invoked by hand", created=time.time())]})
     cloud.run(folder, "chalice invoke -n on_change --stage dev", event)
     cloud.run(folder, "chalice invoke -n on_change --stage dev", event)
     check_changes(cloud, api, [*ids, "invoked by hand"])

@@ -16,7 +16,7 @@ from botocore.exceptions import WaiterError
 
 from infra import policies, template
 from infra.policies import ArnScope
-from tests.conftest import ROOT, copy_of_files
+from tests.conftest import ROOT, copy_project
 
 BIN = pathlib.Path(sys.executable).parent
 DOCS = (ROOT / "docs/deploy.md").read_text()
@@ -26,7 +26,7 @@ ANYWHERE = ArnScope("aws", "*", "*")
 
 @pytest.fixture(scope="module")
 def merged(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = copy_of_files(tmp_path_factory.mktemp("template"))
+    folder = copy_project(tmp_path_factory.mktemp("template"))
     command = [f"{BIN}/chalice", "package", "--stage", "stack", "--merge-template", "infra/template.json", "out"]
     environ = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
     subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)

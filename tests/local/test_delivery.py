@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from chalicelib.dynamodb.botocore_transport import client
 from local import sample
 from local.stream import Delivery
-from tests.conftest import put
+from tests.conftest import put_items
 
 COUNTER = itertools.count()
 
@@ -26,7 +26,7 @@ class Table:
         self.streams = client("dynamodbstreams")
 
     def put(self, *names: str) -> None:
-        put(self.dynamodb, self.name, [{"idx": {"S": name}, "mag": {"N": "1"}} for name in names])
+        put_items(self.dynamodb, self.name, [{"idx": {"S": name}, "mag": {"N": "1"}} for name in names])
 
 
 @pytest.fixture

@@ -22,14 +22,14 @@ import boto3
 import pytest
 
 from local import emulator
-from tests.conftest import copy_of_files
+from tests.conftest import copy_project
 
 SECONDS = 60
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return copy_of_files(tmp_path_factory.mktemp("clone"))
+    return copy_project(tmp_path_factory.mktemp("clone"))
 
 
 class Run:

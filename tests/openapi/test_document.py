@@ -22,8 +22,8 @@ from chalicelib.settings import read as read_settings
 from chalicelib.web.responses import EXPOSED_HEADERS
 from local import sample
 from tests.conftest import Load
-from tests.query.test_planner import ORDERS
-from tests.web.test_caching import Live
+from tests.query.test_planner import ORDERS_TABLE
+from tests.web.test_caching import LiveApi
 
 FEED: dict[str, str] = {"FEED_TABLE": "a-feed"}
 
@@ -49,7 +49,7 @@ def is_valid(document: Any, name: str, value: Any) -> bool:
 
 
 WITHOUT_INDEXES = {**sample.TABLE, "GlobalSecondaryIndexes": []}
-JUST_KEYS = {**ORDERS, "LocalSecondaryIndexes": [], "GlobalSecondaryIndexes": []}
+JUST_KEYS = {**ORDERS_TABLE, "LocalSecondaryIndexes": [], "GlobalSecondaryIndexes": []}
 TABLES: list[tuple[dict[str, Any], dict[str, str]]] = [
     (sample.TABLE, {}),
     (sample.TABLE, FEED),
@@ -60,7 +60,7 @@ TABLES: list[tuple[dict[str, Any], dict[str, str]]] = [
         {**FEED, "NUMBERS": "number", "SCAN": "deny", "MAX_LIMIT": "7", "ALLOW_ORIGIN": "https://a.example"},
     ),
     (WITHOUT_INDEXES, {}),
-    (ORDERS, FEED),
+    (ORDERS_TABLE, FEED),
     (JUST_KEYS, {}),
 ]
 
@@ -93,7 +93,7 @@ def test_it_has_every_parameter_and_operator_and_no_other() -> None:
 def test_the_reference_has_every_parameter_and_operator_and_no_other() -> None:
     with open("docs/api.md") as file:
         rows = re.findall(r"^\| `([^`]+)` \|", file.read(), re.MULTILINE)
-    paths = list(documented(ORDERS, **FEED)["paths"])
+    paths = list(documented(ORDERS_TABLE, **FEED)["paths"])
     headers = [row for row in rows if re.match(r"[A-Z]", row)]
     assert rows == [*paths, *OPERATORS, *controls_of(LIST), *headers, *controls_of(CHANGES)]
 
@@ -105,12 +105,12 @@ def test_values_are_as_the_table_declares_them() -> None:
     assert asked["idx"]["maxLength"] == 2048
     assert asked["_sort"]["enum"] == ["time", "-time", "mag", "-mag"]
     assert asked["_index"]["enum"] == ["by_net", "by_type_and_size", "by_alert"]
-    segments = parameters(documented(ORDERS), "/items/{partition}/{sort}", "path")
+    segments = parameters(documented(ORDERS_TABLE), "/items/{partition}/{sort}", "path")
     assert {name: schema["maxLength"] for name, schema in segments.items()} == {"partition": 2048, "sort": 1024}
 
 
 def test_a_table_with_a_sort_key_has_lists_of_its_partitions() -> None:
-    document = documented(ORDERS)
+    document = documented(ORDERS_TABLE)
     assert set(document["paths"]) == {"/", "/items", "/items/{partition}", "/items/{partition}/{sort}", "/openapi.json"}
     assert set(parameters(document, "/items/{partition}")) == set(parameters(document, "/items"))
     assert "/items/{partition}/{sort}" not in documented()["paths"]
@@ -170,7 +170,7 @@ def test_an_item_has_one_of_its_forms(item: Any, forms: set[str]) -> None:
 
 def test_numbers_of_a_key_are_as_the_setting_has_them() -> None:
     shelves = {
-        **ORDERS,
+        **ORDERS_TABLE,
         "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "N"} for n in ("customer", "date")],
     }
     shelves |= {"LocalSecondaryIndexes": [], "GlobalSecondaryIndexes": []}
@@ -185,15 +185,15 @@ def test_numbers_of_a_key_are_as_the_setting_has_them() -> None:
 
 
 @pytest.fixture
-def live(dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Live:
-    live = Live(dynamodb, load_app, monkeypatch)
+def live(dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> LiveApi:
+    live = LiveApi(dynamodb, load_app, monkeypatch)
     live.put("a", "b", mag={"N": "5"})
     live.deliver()
     live.wait(10)
     return live
 
 
-def asked_of(live: Live) -> Iterator[tuple[str, HTTPResponse]]:
+def asked_of(live: LiveApi) -> Iterator[tuple[str, HTTPResponse]]:
     """Answers of every kind, each with its path in the document."""
     tag = live.get("/items").headers["ETag"]
     page = live.get("/").headers.get("ETag", "")
@@ -223,7 +223,7 @@ def asked_of(live: Live) -> Iterator[tuple[str, HTTPResponse]]:
     yield "/changes", live.get("/changes", 503)
 
 
-def test_answers_are_as_the_document_has_them(live: Live) -> None:
+def test_answers_are_as_the_document_has_them(live: LiveApi) -> None:
     document = live.get("/openapi.json").json_body
     carried = set()
     for path, response in asked_of(live):
@@ -254,7 +254,7 @@ def test_the_reference_has_every_header_and_no_other() -> None:
     assert set(named[: len(EXPOSED_HEADERS)]) == set(EXPOSED_HEADERS)
 
 
-def test_a_page_of_another_origin_may_read_it(live: Live) -> None:
+def test_a_page_of_another_origin_may_read_it(live: LiveApi) -> None:
     response = live.get("/openapi.json")
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert response.json_body["servers"] == [{"url": "./"}]

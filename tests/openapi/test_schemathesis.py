@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.conftest import copy_of_files
+from tests.conftest import copy_project
 from tests.local.test_local import running
 
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
@@ -34,7 +34,7 @@ def test_schemathesis_finds_nothing(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, options: list[str], changes: int, numbers: str
 ) -> None:
     monkeypatch.setenv("NUMBERS", numbers)
-    clone = copy_of_files(tmp_path)
+    clone = copy_project(tmp_path)
     (clone / "orders.csv").write_text(ORDERS)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/openapi/schemathesis.toml", "run"]
     with running(clone, *options) as run:

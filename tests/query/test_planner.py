@@ -22,8 +22,8 @@ def keys(partition: str, sort: str) -> list[dict[str, str]]:
     return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
-# A table with a sort key: what each customer ordered when, with a local index by total and two global ones.
-ORDERS: dict[str, Any] = {
+# Orders by customer and date: a table with a sort key, one local index and two global ones.
+ORDERS_TABLE: dict[str, Any] = {
     "TableName": "orders",
     "KeySchema": keys("customer", "date"),
     "AttributeDefinitions": [
@@ -40,7 +40,7 @@ ORDERS: dict[str, Any] = {
 }
 
 
-def asked(query: str, table: dict[str, Any] = ORDERS, **settings: str) -> ReadRequest:
+def asked(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> ReadRequest:
     environ = read_settings({"TABLE_NAME": table["TableName"], **settings})
     described = read(table)
     schema = access_of(environ, described.table.keys).schema(described)
@@ -48,16 +48,16 @@ def asked(query: str, table: dict[str, Any] = ORDERS, **settings: str) -> ReadRe
     return ReadRequest(schema, parameters, environ)
 
 
-def planned(query: str, table: dict[str, Any] = ORDERS, **settings: str) -> Plan:
+def planned(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> Plan:
     return plan_items(asked(query, table, **settings))
 
 
-def reasons_of(query: str, table: dict[str, Any] = ORDERS, **settings: str) -> list[str]:
+def reasons_of(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> list[str]:
     read = asked(query, table, **settings)
     return reasons(plan_items(read), read)
 
 
-def refused(query: str, table: dict[str, Any] = ORDERS, **settings: str) -> str:
+def refused(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> str:
     with pytest.raises(Problem) as error:
         planned(query, table, **settings)
     assert error.value.status == 400
@@ -223,7 +223,7 @@ def test_a_scan_that_is_not_allowed_names_what_can_be_queried() -> None:
 
 
 def test_one_key_that_may_not_answer_says_why() -> None:
-    table = {**ORDERS, "LocalSecondaryIndexes": [], "GlobalSecondaryIndexes": []}
+    table = {**ORDERS_TABLE, "LocalSecondaryIndexes": [], "GlobalSecondaryIndexes": []}
     assert refused("note=x", table, SCAN="deny").endswith("Add an equality on customer.")
 
 
@@ -286,7 +286,7 @@ def test_the_same_read_has_the_same_identity_and_another_has_another() -> None:
 
 def test_an_item_is_read_by_its_whole_key() -> None:
     environ = read_settings({"TABLE_NAME": "orders", "CONSISTENT_READS": "false"})
-    schema = read(ORDERS)
+    schema = read(ORDERS_TABLE)
     key = {"customer": ("S", "a"), "date": ("S", "b")}
     plan = get_item(key, ReadRequest(schema, parse_item({"_fields": ["note"]}, schema, environ), environ))
     assert plan.request == {

@@ -17,8 +17,8 @@ from chalicelib.query.planner import plan_items
 from chalicelib.query.plans import ReadRequest
 from chalicelib.web.responses import EXPOSED_HEADERS
 from tests import faults
-from tests.conftest import Get, Load, put
-from tests.query.test_planner import ORDERS
+from tests.conftest import Get, Load, put_items
+from tests.query.test_planner import ORDERS_TABLE
 
 SHELVES: dict[str, Any] = {
     "TableName": "shelves",
@@ -35,7 +35,7 @@ ODD = ["100%", "a+b", "a b", "서울", "🚀", "a/b", 'say "hi"', "%2F", "a,b", 
 @pytest.fixture(scope="module")
 def shelves(dynamodb: Any) -> str:
     dynamodb.create_table(**SHELVES)
-    put(dynamodb, "shelves", [{"shelf": {"N": "1.5"}, "book": {"S": book}, "pages": {"N": "10"}} for book in ODD])
+    put_items(dynamodb, "shelves", [{"shelf": {"N": "1.5"}, "book": {"S": book}, "pages": {"N": "10"}} for book in ODD])
     return "shelves"
 
 
@@ -284,7 +284,7 @@ def test_a_forged_cursor_is_refused_by_dynamodb_and_told_so(quakes: Any, load_ap
 
 
 def test_what_a_local_index_fetches_goes_out_as_narrow_as_asked(dynamodb: Any, load_app: Load) -> None:
-    dynamodb.create_table(**ORDERS, BillingMode="PAY_PER_REQUEST")
+    dynamodb.create_table(**ORDERS_TABLE, BillingMode="PAY_PER_REQUEST")
     notes: list[dict[str, Any]] = [
         {"M": {"by": {"S": "x"}, "on": {"S": "paper"}}},
         {"M": {"by": {"S": "x"}}},
@@ -292,7 +292,7 @@ def test_what_a_local_index_fetches_goes_out_as_narrow_as_asked(dynamodb: Any, l
     ]
     common = {"customer": {"S": "anna"}}
     orders = [{**common, "date": {"S": str(n)}, "total": {"N": str(n)}, "note": note} for n, note in enumerate(notes)]
-    put(dynamodb, "orders", orders)
+    put_items(dynamodb, "orders", orders)
     http = Client(load_app(TABLE_NAME="orders").app, stage_name="local").http
     response = http.get("/items/anna?_sort=-total&note.by=x&_fields=note.on,date")
     assert response.headers["X-Plan"] == "Query index=by_total"
@@ -304,7 +304,7 @@ def test_what_a_local_index_fetches_goes_out_as_narrow_as_asked(dynamodb: Any, l
 def test_a_next_as_long_as_its_keys_is_in_the_body_alone(dynamodb: Any, load_app: Load) -> None:
     dynamodb.create_table(**{**SHELVES, "TableName": "long"})
     books = ["\x01" * 1000 + digit for digit in "123"]
-    put(dynamodb, "long", [{"shelf": {"N": "1"}, "book": {"S": book}} for book in books])
+    put_items(dynamodb, "long", [{"shelf": {"N": "1"}, "book": {"S": book}} for book in books])
     http = Client(load_app(TABLE_NAME="long").app, stage_name="local").http
     response = http.get("/items/1?_limit=1")
     assert len(response.json_body["next"]) > 6_000
@@ -328,7 +328,7 @@ def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
     app = load_app()
     http = Client(app.app, stage_name="local").http
     following = body(http.get("/items?_limit=5"))["next"]
-    with faults.scripted((400, faults.error("ThrottlingException", "slow down"))) as (url, _):
+    with faults.scripted_server((400, faults.error("ThrottlingException", "slow down"))) as (url, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         monkeypatch.setattr(transport, "ATTEMPTS", 1)
         vars(app.API.table)["_dynamodb"] = DynamoDB(connect(os.environ))

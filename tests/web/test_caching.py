@@ -16,7 +16,7 @@ from chalicelib.dynamodb.errors import UNREACHABLE, DynamoDBError
 from chalicelib.web import caching
 from local import sample
 from local.stream import Delivery
-from tests.conftest import Load, put
+from tests.conftest import Load, put_items
 
 COUNTER = itertools.count()
 READS = ("GetItem", "Query", "Scan")
@@ -32,7 +32,7 @@ class Clock:
         return self.now
 
 
-class Live:
+class LiveApi:
     """A table with a stream and a feed, and the app over them."""
 
     def __init__(self, dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, **environ: str) -> None:
@@ -58,7 +58,7 @@ class Live:
         return app
 
     def put(self, *names: str, **attributes: Any) -> None:
-        put(self.dynamodb, self.table, [{"idx": {"S": name}, **attributes} for name in names])
+        put_items(self.dynamodb, self.table, [{"idx": {"S": name}, **attributes} for name in names])
 
     def deliver(self) -> None:
         while self.stream.poll():
@@ -75,15 +75,15 @@ class Live:
 
 
 @pytest.fixture
-def live(dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> Live:
-    world = Live(dynamodb, load_app, monkeypatch)
+def live(dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> LiveApi:
+    world = LiveApi(dynamodb, load_app, monkeypatch)
     world.put("a", "b", "c", net={"S": "us"}, time={"N": "1"})
     world.deliver()
     world.wait(60)
     return world
 
 
-def test_what_has_not_changed_is_a_304_without_a_read_of_the_table(live: Live, calls: list[dict[str, Any]]) -> None:
+def test_what_has_not_changed_is_a_304_without_a_read_of_the_table(live: LiveApi, calls: list[dict[str, Any]]) -> None:
     first = live.get("/items?_limit=2")
     tag = first.headers["ETag"]
     assert "ETag" in first.headers["Access-Control-Expose-Headers"]
@@ -100,7 +100,7 @@ def test_what_has_not_changed_is_a_304_without_a_read_of_the_table(live: Live, c
     assert len(calls) == 1
 
 
-def test_a_second_get_in_a_warm_function_reads_no_item(live: Live, calls: list[dict[str, Any]]) -> None:
+def test_a_second_get_in_a_warm_function_reads_no_item(live: LiveApi, calls: list[dict[str, Any]]) -> None:
     paths = ("/items?_limit=2", "/items/a", "/items?net=us&_sort=time&_limit=1")
     first = [live.get(path) for path in paths]
     calls.clear()
@@ -115,7 +115,7 @@ def test_a_second_get_in_a_warm_function_reads_no_item(live: Live, calls: list[d
     assert "Link" in second[0].headers
 
 
-def test_a_change_is_in_the_next_answer_under_another_tag(live: Live) -> None:
+def test_a_change_is_in_the_next_answer_under_another_tag(live: LiveApi) -> None:
     before = live.get("/items?_fields=idx,mag")
     live.put("a", mag={"N": "9"})
     live.deliver()
@@ -125,7 +125,7 @@ def test_a_change_is_in_the_next_answer_under_another_tag(live: Live) -> None:
     assert after.headers["ETag"] != before.headers["ETag"]
 
 
-def test_a_change_elsewhere_makes_another_tag_of_the_same_answer_and_is_a_304_still(live: Live) -> None:
+def test_a_change_elsewhere_makes_another_tag_of_the_same_answer_and_is_a_304_still(live: LiveApi) -> None:
     tag = live.get("/items/a").headers["ETag"]
     live.put("z")
     live.deliver()
@@ -135,7 +135,7 @@ def test_a_change_elsewhere_makes_another_tag_of_the_same_answer_and_is_a_304_st
     assert again.headers["ETag"].partition("-")[2] == tag.partition("-")[2]
 
 
-def test_another_function_knows_a_tag_as_well(live: Live, calls: list[dict[str, Any]]) -> None:
+def test_another_function_knows_a_tag_as_well(live: LiveApi, calls: list[dict[str, Any]]) -> None:
     tag = live.get("/items?_limit=2&net=us").headers["ETag"]
     other = Client(live.function().app, stage_name="local").http
     calls.clear()
@@ -144,7 +144,7 @@ def test_another_function_knows_a_tag_as_well(live: Live, calls: list[dict[str, 
     assert {call["operation"] for call in calls} == {"DescribeTable", "GetItem"}
 
 
-def test_another_request_or_another_setting_has_another_tag(live: Live) -> None:
+def test_another_request_or_another_setting_has_another_tag(live: LiveApi) -> None:
     paths = ("/items", "/items?_limit=2", "/items?_numbers=number", "/items/a", "/items/b", "/items?net=us")
     tags = [live.get(path).headers["ETag"] for path in paths]
     http = Client(live.function(ATTRIBUTES="net,time").app, stage_name="local").http
@@ -152,7 +152,7 @@ def test_another_request_or_another_setting_has_another_tag(live: Live) -> None:
     assert len({tag.partition("-")[0] for tag in tags}) == 2 * len(paths)
 
 
-def test_to_follow_from_the_position_of_an_answer_misses_nothing(live: Live) -> None:
+def test_to_follow_from_the_position_of_an_answer_misses_nothing(live: LiveApi) -> None:
     # Another function knows of a change that this one, which trusts its head for a while, does not.
     other = Client(live.function().app, stage_name="local").http
     assert live.get("/items/a").headers["X-Position"] == "3"
@@ -170,12 +170,12 @@ def test_to_follow_from_the_position_of_an_answer_misses_nothing(live: Live) -> 
     assert "X-Position" in again.headers["Access-Control-Expose-Headers"]
 
 
-def test_whatever_version_a_client_has_may_be_what_it_asks_for(live: Live) -> None:
+def test_whatever_version_a_client_has_may_be_what_it_asks_for(live: LiveApi) -> None:
     assert live.get("/items/a", 304, If_None_Match="*").body == b""
     live.get("/items/none", 404, If_None_Match="*")
 
 
-def test_no_cache_goes_around_the_cache(live: Live) -> None:
+def test_no_cache_goes_around_the_cache(live: LiveApi) -> None:
     tag = live.get("/items/a").headers["ETag"]
     live.put("a", mag={"N": "9"})
     # Not delivered: nothing but a read of the table can tell.
@@ -184,7 +184,7 @@ def test_no_cache_goes_around_the_cache(live: Live) -> None:
     assert live.get("/items/a").json_body["mag"] == "9"
 
 
-def test_where_the_stream_has_stopped_no_answer_is_older_than_max_stale_seconds(live: Live) -> None:
+def test_where_the_stream_has_stopped_no_answer_is_older_than_max_stale_seconds(live: LiveApi) -> None:
     tag = live.get("/items/a").headers["ETag"]
     live.put("a", mag={"N": "9"})
     until = live.clock.now + 60
@@ -197,7 +197,7 @@ def test_where_the_stream_has_stopped_no_answer_is_older_than_max_stale_seconds(
     assert live.get("/items/a").json_body["mag"] == "9"
 
 
-def test_how_stale_an_answer_may_be_is_the_owners_to_say(live: Live) -> None:
+def test_how_stale_an_answer_may_be_is_the_owners_to_say(live: LiveApi) -> None:
     http = Client(live.function(MAX_STALE_SECONDS="5").app, stage_name="local").http
     assert "mag" not in http.get("/items/a").json_body
     live.put("a", mag={"N": "9"})
@@ -205,7 +205,7 @@ def test_how_stale_an_answer_may_be_is_the_owners_to_say(live: Live) -> None:
     assert http.get("/items/a").json_body["mag"] == "9"
 
 
-def test_how_long_a_head_is_trusted_is_the_owners_to_say(live: Live, calls: list[dict[str, Any]]) -> None:
+def test_how_long_a_head_is_trusted_is_the_owners_to_say(live: LiveApi, calls: list[dict[str, Any]]) -> None:
     for seconds, heads in (("0", 3), ("1", 1), ("100", 1)):
         http = Client(live.function(FRESHNESS_SECONDS=seconds).app, stage_name="local").http
         calls.clear()
@@ -215,7 +215,7 @@ def test_how_long_a_head_is_trusted_is_the_owners_to_say(live: Live, calls: list
 
 
 @pytest.mark.parametrize("path", ["/items?net=us&_sort=time", "/items/a?_consistent=false"])
-def test_an_eventually_consistent_answer_has_no_tag_while_the_head_has_just_moved(live: Live, path: str) -> None:
+def test_an_eventually_consistent_answer_has_no_tag_while_the_head_has_just_moved(live: LiveApi, path: str) -> None:
     assert "ETag" in live.get(path).headers
     live.put("a", net={"S": "us"}, time={"N": "2"})
     live.deliver()
@@ -231,7 +231,7 @@ def test_an_eventually_consistent_answer_has_no_tag_while_the_head_has_just_move
     assert "ETag" in live.get(path).headers
 
 
-def test_a_feed_made_again_changes_every_tag(live: Live) -> None:
+def test_a_feed_made_again_changes_every_tag(live: LiveApi) -> None:
     tags = [live.get(path).headers["ETag"] for path in ("/items", "/items/a")]
     live.dynamodb.delete_table(TableName=live.feed)
     live.dynamodb.create_table(**sample.feed_table(live.feed))
@@ -247,7 +247,7 @@ def test_a_feed_made_again_changes_every_tag(live: Live) -> None:
 
 @pytest.mark.parametrize("slow", [False, True])
 def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(
-    live: Live, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
+    live: LiveApi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
 ) -> None:
     def timeout(self: FeedReader) -> None:
         raise DynamoDBError(UNREACHABLE, "here")
@@ -264,14 +264,14 @@ def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(
 
 
 def test_with_little_time_left_the_head_is_not_asked_for(
-    live: Live, monkeypatch: pytest.MonkeyPatch, calls: list[dict[str, Any]]
+    live: LiveApi, monkeypatch: pytest.MonkeyPatch, calls: list[dict[str, Any]]
 ) -> None:
     monkeypatch.setattr("chalicelib.web.api.seconds_left", lambda request: 20.0)
     assert "ETag" not in live.get("/items/a").headers
     assert live.feed not in [call["TableName"] for call in calls]
 
 
-def test_what_is_kept_is_bounded_in_bytes(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_bounded_in_bytes(live: LiveApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "CACHE_BYTES", 3600)
     paths = [f"/items/{name}" for name in "abc"] * 2 + ["/items/c?_fields=idx"]
     for path in paths:
@@ -283,7 +283,7 @@ def test_what_is_kept_is_bounded_in_bytes(live: Live, monkeypatch: pytest.Monkey
     assert sum(page.size for page in kept.values()) == vars(live.app.API.cache)["_bytes"] <= 3600
 
 
-def test_changes_are_followed(live: Live) -> None:
+def test_changes_are_followed(live: LiveApi) -> None:
     now = live.get("/changes").json_body
     assert now == {"changes": [], "next": 3, "more": False}
     live.put("a", mag={"N": "9"})
@@ -307,7 +307,7 @@ def test_changes_are_followed(live: Live) -> None:
 
 
 def test_following_a_feed_that_stands_still_costs_a_function_one_read_a_second(
-    live: Live, calls: list[dict[str, Any]]
+    live: LiveApi, calls: list[dict[str, Any]]
 ) -> None:
     for _ in range(4):
         assert live.get("/changes?_since=3").json_body["changes"] == []
@@ -319,7 +319,7 @@ def test_following_a_feed_that_stands_still_costs_a_function_one_read_a_second(
     assert live.get("/changes?_since=3").json_body["next"] == 4
 
 
-def test_a_position_that_is_not_kept_is_gone(live: Live) -> None:
+def test_a_position_that_is_not_kept_is_gone(live: LiveApi) -> None:
     live.put("z")
     live.deliver()
     live.wait(30 * 24 * 3600)
@@ -329,7 +329,7 @@ def test_a_position_that_is_not_kept_is_gone(live: Live) -> None:
         assert f"since is {since}" in response.json_body["detail"]
 
 
-def test_changes_hold_what_is_published_also_of_before(live: Live) -> None:
+def test_changes_hold_what_is_published_also_of_before(live: LiveApi) -> None:
     live.put("a", mag={"N": "9"}, alert={"S": "green"})
     live.deliver()
     http = Client(live.function(ATTRIBUTES="mag", NUMBERS="number").app, stage_name="local").http
@@ -338,7 +338,7 @@ def test_changes_hold_what_is_published_also_of_before(live: Live) -> None:
     assert response.json_body["changes"][0]["old"] == {"idx": "a"}
 
 
-def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: Live) -> None:
+def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: LiveApi) -> None:
     text = "\x01" * 90_000
     live.put("p", "q", "r", "s", "t", title={"S": text})
     live.deliver()
@@ -366,7 +366,7 @@ def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: Live) -> None:
         ("_since=1&_since=2", "_since is given 2 times. Give it once."),
     ],
 )
-def test_bad_parameters_of_changes_are_told_what_would_be_right(live: Live, query: str, detail: str) -> None:
+def test_bad_parameters_of_changes_are_told_what_would_be_right(live: LiveApi, query: str, detail: str) -> None:
     assert detail in live.get(f"/changes?{query}", 400).json_body["detail"]
 
 
@@ -384,11 +384,11 @@ def test_without_a_feed_changes_say_how_to_turn_it_on(quakes: Any, load_app: Loa
     assert "ETag" not in listed.headers
 
 
-def test_a_feed_is_in_the_description_of_the_table(live: Live) -> None:
+def test_a_feed_is_in_the_description_of_the_table(live: LiveApi) -> None:
     assert live.get("/").json_body["links"]["changes"] == "changes"
 
 
-def test_the_handler_raises_what_a_retry_can_mend(live: Live) -> None:
+def test_the_handler_raises_what_a_retry_can_mend(live: LiveApi) -> None:
     live.dynamodb.delete_table(TableName=live.feed)
     live.app = live.function()
     live.put("a")

@@ -23,7 +23,7 @@ from chalicelib.web.explorer.join import joined
 from chalicelib.web.explorer.page import FOLDER
 from local import chromium, emulator, sample
 from tests import faults
-from tests.conftest import Load, copy_of_files
+from tests.conftest import Load, copy_project
 from tests.local.test_local import SECONDS, Run, running
 
 TABLE = sample.TABLE["TableName"]
@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with running(copy_of_files(tmp_path_factory.mktemp("clone"))) as run:
+    with running(copy_project(tmp_path_factory.mktemp("clone"))) as run:
         run.wait_for_position(1707)
         yield run
 
