@@ -31,8 +31,8 @@ def condition(parameter: str, text: str) -> Condition:
 
 def expression(parameter: str, text: str) -> tuple[str, dict[str, str], list[object]]:
     placeholders = Placeholders()
-    written = placeholders.condition(condition(parameter, text))
-    return written, placeholders.names, [next(iter(value.items())) for value in placeholders.values.values()]
+    rendered = placeholders.condition(condition(parameter, text))
+    return rendered, placeholders.names, [next(iter(value.items())) for value in placeholders.values.values()]
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ def expression(parameter: str, text: str) -> tuple[str, dict[str, str], list[obj
         ("a\n", ("a\n",)),
     ],
 )
-def test_a_path_reaches_into_maps_and_lists(text: str, path: tuple[str | int, ...]) -> None:
+def test_path_is_split_into_steps_of_maps_and_lists(text: str, path: tuple[str | int, ...]) -> None:
     assert parse_path(text) == path
 
 
 @pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "[0]", "a\\", "a[" + "9" * 5000 + "]"])
-def test_what_is_no_path_is_told_what_a_path_is(text: str) -> None:
+def test_invalid_path_is_a_400_that_shows_the_syntax(text: str) -> None:
     with pytest.raises(Problem, match=r"is not a path to an attribute\. Join names by dots"):
         parse_path(text)
 
 
-def test_a_path_deeper_than_a_document_is_refused() -> None:
+def test_path_deeper_than_32_steps_is_refused() -> None:
     with pytest.raises(Problem, match="33 steps is too deep"):
         parse_path(".".join("a" * 33))
 
@@ -77,12 +77,12 @@ def test_a_path_deeper_than_a_document_is_refused() -> None:
         ("__gte", "__gte", "eq"),
     ],
 )
-def test_a_suffix_that_is_no_operator_is_part_of_the_name(parameter: str, path: str, operator: str) -> None:
+def test_unknown_operator_suffix_is_part_of_the_name(parameter: str, path: str, operator: str) -> None:
     assert split_name(parameter) == (path, OPERATORS[operator])
 
 
 @pytest.mark.parametrize(
-    ("parameter", "text", "written", "values"),
+    ("parameter", "text", "expected", "values"),
     [
         ("place", "x", "#n0 = :v0", [("S", "x")]),
         ("place", "5", "#n0 IN (:v0,:v1)", [("S", "5"), ("N", "5")]),
@@ -107,22 +107,22 @@ def test_a_suffix_that_is_no_operator_is_part_of_the_name(parameter: str, path: 
         ("alert__exists", "false", "NOT (attribute_exists(#n0))", []),
     ],
 )  # fmt: skip
-def test_a_condition_is_an_expression_of_placeholders(
-    parameter: str, text: str, written: str, values: list[object]
+def test_condition_becomes_an_expression_with_placeholders(
+    parameter: str, text: str, expected: str, values: list[object]
 ) -> None:
-    assert expression(parameter, text)[::2] == (written, values)
+    assert expression(parameter, text)[::2] == (expected, values)
 
 
-def test_a_path_is_an_expression_of_placeholders() -> None:
-    written, names, _ = expression("geometry.coordinates[2]__gt", '"x"')
-    assert written == "#n0.#n1[2] > :v0"
+def test_path_becomes_placeholders_and_positions() -> None:
+    rendered, names, _ = expression("geometry.coordinates[2]__gt", '"x"')
+    assert rendered == "#n0.#n1[2] > :v0"
     assert names == {"#n0": "geometry", "#n1": "coordinates"}
 
 
-def test_an_in_of_more_than_dynamodb_takes_is_several() -> None:
-    written, _, values = expression("alert__in", ",".join(f"a{number}" for number in range(250)))
-    assert written.count(" IN ") == 3
-    assert written.startswith("(#n0 IN (")
+def test_long_in_list_becomes_several_in_expressions() -> None:
+    rendered, _, values = expression("alert__in", ",".join(f"a{number}" for number in range(250)))
+    assert rendered.count(" IN ") == 3
+    assert rendered.startswith("(#n0 IN (")
     assert len(values) == 250
 
 
@@ -150,14 +150,14 @@ def test_an_in_of_more_than_dynamodb_takes_is_several() -> None:
         ("place__exists", "x" * 500, "place__exists=" + "x" * 77 + "... is not valid. Use true or false."),
     ],
 )
-def test_a_value_that_cannot_be_is_told_what_would_be_right(parameter: str, text: str, detail: str) -> None:
+def test_invalid_value_is_a_400_that_says_what_to_write(parameter: str, text: str, detail: str) -> None:
     with pytest.raises(Problem) as error:
         condition(parameter, text)
     assert error.value.status == 400
     assert detail in error.value.detail
 
 
-def test_binary_keys_are_base64() -> None:
+def test_binary_key_is_base64() -> None:
     assert parse("b", "AAEC", BINARY, Access(None)).alternatives == ((("B", "AAEC"),),)
     with pytest.raises(Problem, match="b is binary, but 'not base64!' is not base64"):
         parse("b", "not base64!", BINARY, Access(None))
@@ -169,27 +169,27 @@ def test_binary_keys_are_base64() -> None:
         parse("s", "x" * 1025, BINARY, Access(None))
 
 
-def test_a_path_segment_is_the_key_itself() -> None:
+def test_path_segment_is_the_literal_key() -> None:
     assert key_value("idx", '"5"', SCHEMA) == ("S", '"5"')
     assert condition("idx", '"5"').alternatives == ((("S", "5"),),)
 
 
-def test_what_is_not_published_cannot_be_filtered_on() -> None:
+def test_filter_on_an_unpublished_attribute_is_refused() -> None:
     assert parse("idx", "x", SCHEMA, Access(frozenset({"idx", "mag"}))).attribute == "idx"
     with pytest.raises(Problem, match=r"'place' is not published\. Use idx, mag"):
         parse("place.of", "x", SCHEMA, Access(frozenset({"idx", "mag"})))
 
 
-def test_two_ends_fold_where_something_is_between_them() -> None:
+def test_lower_and_upper_bound_merge_unless_the_range_is_empty() -> None:
     low, high = condition("mag__gte", "2"), condition("mag__lt", "10")
-    both = merge_range(low, high)
-    assert both is not None
-    assert both.alternatives == ((("N", "2"), ("N", "10")),)
-    assert str(both) == "mag__gte=2 and mag__lt=10"
+    merged = merge_range(low, high)
+    assert merged is not None
+    assert merged.alternatives == ((("N", "2"), ("N", "10")),)
+    assert str(merged) == "mag__gte=2 and mag__lt=10"
     assert merge_range(condition("mag__gte", "10"), condition("mag__lte", "2")) is None
 
 
-def test_operators_have_words_of_their_own() -> None:
+def test_operators_have_distinct_descriptions() -> None:
     descriptions = [operator.description for operator in OPERATORS.values()]
     assert len(set(descriptions)) == len(descriptions)
     assert json.dumps(list(OPERATORS)) == (

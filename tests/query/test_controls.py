@@ -11,18 +11,20 @@ from local import sample
 SCHEMA = read(sample.TABLE)
 
 
-def parsed(query: dict[str, list[str]], of_item: bool = False, **settings: str) -> Parameters:
-    return (parse_item if of_item else parse)(query, SCHEMA, read_settings({"TABLE_NAME": "study_test", **settings}))
+def parse_query(query: dict[str, list[str]], single_item: bool = False, **settings: str) -> Parameters:
+    return (parse_item if single_item else parse)(
+        query, SCHEMA, read_settings({"TABLE_NAME": "study_test", **settings})
+    )
 
 
-def test_nothing_asked_is_a_hundred_items_of_all_fields() -> None:
-    assert parsed({}) == Parameters(conditions=(), limit=100, numbers="string")
-    assert parsed({}, MAX_LIMIT="7", NUMBERS="number").limit == 7
-    assert parsed({}, NUMBERS="number").numbers == "number"
+def test_empty_query_has_the_default_limit_and_all_fields() -> None:
+    assert parse_query({}) == Parameters(conditions=(), limit=100, numbers="string")
+    assert parse_query({}, MAX_LIMIT="7", NUMBERS="number").limit == 7
+    assert parse_query({}, NUMBERS="number").numbers == "number"
 
 
-def test_controls_are_read() -> None:
-    asked = parsed(
+def test_every_control_is_parsed() -> None:
+    parameters = parse_query(
         {
             "_limit": ["1000"],
             "_cursor": ["x"],
@@ -35,7 +37,7 @@ def test_controls_are_read() -> None:
             "_explain": ["true"],
         }
     )
-    assert asked == Parameters(
+    assert parameters == Parameters(
         conditions=(),
         limit=1000,
         numbers="number",
@@ -47,19 +49,19 @@ def test_controls_are_read() -> None:
         typed=True,
         explain=True,
     )
-    assert (asked.item_format, parsed({"_typed": ["false"]}).item_format) == ("typed", "string")
-    assert parsed({"_sort": ["time"]}).sort == Sort("time", False)
-    assert parsed({"_fields": ['["a,b", "c"]']}).fields == (("a,b",), ("c",))
-    assert parsed({"_fields": ["a.b,a.c[0],a"]}).fields == (("a", "b"), ("a", "c", 0), ("a",))
+    assert (parameters.item_format, parse_query({"_typed": ["false"]}).item_format) == ("typed", "string")
+    assert parse_query({"_sort": ["time"]}).sort == Sort("time", False)
+    assert parse_query({"_fields": ['["a,b", "c"]']}).fields == (("a,b",), ("c",))
+    assert parse_query({"_fields": ["a.b,a.c[0],a"]}).fields == (("a", "b"), ("a", "c", 0), ("a",))
 
 
-def test_repeating_a_condition_means_and() -> None:
-    conditions = parsed({"mag__gte": ["2", "3"], "net": ["us"]}).conditions
+def test_repeated_condition_means_and() -> None:
+    conditions = parse_query({"mag__gte": ["2", "3"], "net": ["us"]}).conditions
     assert [str(condition) for condition in conditions] == ["mag__gte=2", "mag__gte=3", "net=us"]
 
 
-def test_an_attribute_with_an_underscore_first_is_reached_with_an_operator() -> None:
-    assert [str(condition) for condition in parsed({"_limit__eq": ["5"]}).conditions] == ["_limit__eq=5"]
+def test_attribute_with_leading_underscore_is_filtered_with_an_operator() -> None:
+    assert [str(condition) for condition in parse_query({"_limit__eq": ["5"]}).conditions] == ["_limit__eq=5"]
 
 
 @pytest.mark.parametrize(
@@ -92,27 +94,27 @@ def test_an_attribute_with_an_underscore_first_is_reached_with_an_operator() -> 
         ({"_explain": [""]}, "_explain is ''. Use true or false."),
     ],
 )
-def test_a_parameter_that_cannot_be_is_told_what_would_be_right(query: dict[str, list[str]], detail: str) -> None:
+def test_invalid_parameter_is_a_400_that_says_what_to_write(query: dict[str, list[str]], detail: str) -> None:
     with pytest.raises(Problem) as error:
-        parsed(query)
+        parse_query(query)
     assert error.value.status == 400
     assert detail in error.value.detail
 
 
-def test_a_single_item_takes_no_conditions() -> None:
-    assert parsed({"_fields": ["mag"]}, of_item=True).fields == (("mag",),)
+def test_condition_on_a_single_item_is_refused() -> None:
+    assert parse_query({"_fields": ["mag"]}, single_item=True).fields == (("mag",),)
     with pytest.raises(Problem, match="Use _fields, _consistent, _numbers, _typed, _explain"):
-        parsed({"mag": ["5"]}, of_item=True)
+        parse_query({"mag": ["5"]}, single_item=True)
     with pytest.raises(Problem, match="Unknown parameter '_limit'"):
-        parsed({"_limit": ["5"]}, of_item=True)
+        parse_query({"_limit": ["5"]}, single_item=True)
 
 
-def test_what_is_not_published_is_no_field() -> None:
+def test_unpublished_field_is_refused() -> None:
     with pytest.raises(Problem, match="'place' is not published"):
-        parsed({"_fields": ["place"]}, ATTRIBUTES="mag")
+        parse_query({"_fields": ["place"]}, ATTRIBUTES="mag")
 
 
-def test_a_table_without_indexes_says_so() -> None:
+def test_index_of_a_table_without_indexes_is_refused() -> None:
     schema = read({**sample.TABLE, "GlobalSecondaryIndexes": []})
     with pytest.raises(Problem, match="This table has no index"):
         parse({"_index": ["by_net"]}, schema, read_settings({"TABLE_NAME": "study_test"}))

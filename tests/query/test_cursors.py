@@ -10,10 +10,10 @@ from chalicelib.problems import Problem
 from chalicelib.query import cursors
 
 NAMES, TYPES = ("p", "s", "b"), {"p": "S", "s": "N", "b": "B"}
-START = {"p": {"S": "서울"}, "s": {"N": "-1.5"}, "b": {"B": "AAEC"}}
+START_KEY = {"p": {"S": "서울"}, "s": {"N": "-1.5"}, "b": {"B": "AAEC"}}
 
 
-def refused(text: str) -> bool:
+def is_refused(text: str) -> bool:
     try:
         cursors.decode(text, NAMES, TYPES, "plan")
     except Problem as problem:
@@ -22,19 +22,19 @@ def refused(text: str) -> bool:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_cursor_goes_on_where_it_was_made(partition: str, plan: str) -> None:
-    start = {**START, "p": {"S": partition}}
-    text = cursors.encode(start, NAMES, plan)
-    assert cursors.decode(text, NAMES, TYPES, plan) == start
+def test_decoded_cursor_is_the_encoded_start_key(partition: str, plan: str) -> None:
+    start_key = {**START_KEY, "p": {"S": partition}}
+    text = cursors.encode(start_key, NAMES, plan)
+    assert cursors.decode(text, NAMES, TYPES, plan) == start_key
 
 
-def test_a_cursor_of_another_plan_is_refused() -> None:
-    assert refused(cursors.encode(START, NAMES, "another"))
+def test_cursor_of_another_plan_is_refused() -> None:
+    assert is_refused(cursors.encode(START_KEY, NAMES, "another"))
 
 
 @pytest.mark.parametrize("text", ["", "x", "garbage", "a" * 500, "서울", "AAAA====", "//8=", "\x00"])
-def test_garbage_is_refused(text: str) -> None:
-    assert refused(text)
+def test_malformed_cursor_is_refused(text: str) -> None:
+    assert is_refused(text)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,16 @@ def test_garbage_is_refused(text: str) -> None:
         b'[{"S": "a"}, "1", "AAEC"]',
     ],
 )
-def test_a_forged_cursor_is_refused_before_it_is_used(payload: bytes) -> None:
+def test_forged_cursor_with_a_valid_checksum_is_refused(payload: bytes) -> None:
     forged = base64.urlsafe_b64encode(cursors._checksum(payload, "plan") + payload).decode().rstrip("=")
-    assert refused(forged)
+    assert is_refused(forged)
 
 
-def test_every_truncation_and_every_edit_is_refused() -> None:
-    text = cursors.encode(START, NAMES, "plan")
-    assert not refused(text)
-    assert all(refused(text[:length]) for length in range(len(text)))
-    edits = (text[:place] + other + text[place + 1 :] for place in range(len(text)) for other in "Aa0-_")
-    assert all(refused(edit) for edit in edits if edit != text)
+def test_truncated_or_edited_cursor_is_refused() -> None:
+    text = cursors.encode(START_KEY, NAMES, "plan")
+    assert not is_refused(text)
+    assert all(is_refused(text[:length]) for length in range(len(text)))
+    edits = (
+        text[:position] + character + text[position + 1 :] for position in range(len(text)) for character in "Aa0-_"
+    )
+    assert all(is_refused(edit) for edit in edits if edit != text)

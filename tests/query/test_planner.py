@@ -40,26 +40,26 @@ ORDERS_TABLE: dict[str, Any] = {
 }
 
 
-def asked(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> ReadRequest:
-    environ = read_settings({"TABLE_NAME": table["TableName"], **settings})
-    described = read(table)
-    schema = access_of(environ, described.table.keys).schema(described)
-    parameters = parse(parse_qs(query, keep_blank_values=True), schema, environ)
-    return ReadRequest(schema, parameters, environ)
+def read_request(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> ReadRequest:
+    app_settings = read_settings({"TABLE_NAME": table["TableName"], **settings})
+    full_schema = read(table)
+    schema = access_of(app_settings, full_schema.table.keys).schema(full_schema)
+    parameters = parse(parse_qs(query, keep_blank_values=True), schema, app_settings)
+    return ReadRequest(schema, parameters, app_settings)
 
 
-def planned(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> Plan:
-    return plan_items(asked(query, table, **settings))
+def plan_for(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> Plan:
+    return plan_items(read_request(query, table, **settings))
 
 
-def reasons_of(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> list[str]:
-    read = asked(query, table, **settings)
-    return reasons(plan_items(read), read)
+def reasons_for(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> list[str]:
+    request = read_request(query, table, **settings)
+    return reasons(plan_items(request), request)
 
 
-def refused(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> str:
+def refusal_of(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -> str:
     with pytest.raises(Problem) as error:
-        planned(query, table, **settings)
+        plan_for(query, table, **settings)
     assert error.value.status == 400
     return error.value.detail
 
@@ -88,38 +88,38 @@ def refused(query: str, table: dict[str, Any] = ORDERS_TABLE, **settings: str) -
         ("state=paid&_index=state_total", "Query index=state_total"),
     ],
 )
-def test_the_better_of_those_that_are_right_is_taken(query: str, plan: str) -> None:
-    assert str(planned(query)) == plan
+def test_best_correct_plan_is_chosen(query: str, plan: str) -> None:
+    assert str(plan_for(query)) == plan
 
 
-def test_an_index_that_may_lack_items_is_used_where_its_owner_says_it_does_not() -> None:
+def test_sparse_index_is_used_only_if_declared_dense() -> None:
     quakes = sample.TABLE
-    assert str(planned("net=us", quakes)) == "Scan"
-    assert str(planned("net=us", quakes, DENSE_INDEXES="by_net")) == "Query index=by_net"
-    assert str(planned("net=us", quakes, DENSE_INDEXES="*")) == "Query index=by_net"
+    assert str(plan_for("net=us", quakes)) == "Scan"
+    assert str(plan_for("net=us", quakes, DENSE_INDEXES="by_net")) == "Query index=by_net"
+    assert str(plan_for("net=us", quakes, DENSE_INDEXES="*")) == "Query index=by_net"
     assert (
         "by_net: not used: it lacks items without time, which may match "
         "(if every item has it, set DENSE_INDEXES=by_net); nothing else prevents its use"
-    ) in reasons_of("net=us", quakes)
+    ) in reasons_for("net=us", quakes)
 
 
-def test_an_index_is_used_where_it_covers_what_is_asked() -> None:
-    assert str(planned("alert=green&mag__gt=1&_fields=place,time", sample.TABLE)) == "Query index=by_alert"
-    lacking = "alert=green&mag__gt=1&_fields=place,gap"
-    assert str(planned(lacking, sample.TABLE)) == "Scan"
-    assert "by_alert: not used: it does not project gap" in reasons_of(lacking, sample.TABLE)
-    filtered = "alert=green&mag__gt=1&_fields=place&gap=5"
-    assert "by_alert: not used: it does not project gap" in reasons_of(filtered, sample.TABLE)
-    whole = "alert=green&mag__gt=1"
+def test_index_is_used_only_if_it_projects_the_requested_attributes() -> None:
+    assert str(plan_for("alert=green&mag__gt=1&_fields=place,time", sample.TABLE)) == "Query index=by_alert"
+    unprojected_field = "alert=green&mag__gt=1&_fields=place,gap"
+    assert str(plan_for(unprojected_field, sample.TABLE)) == "Scan"
+    assert "by_alert: not used: it does not project gap" in reasons_for(unprojected_field, sample.TABLE)
+    unprojected_filter = "alert=green&mag__gt=1&_fields=place&gap=5"
+    assert "by_alert: not used: it does not project gap" in reasons_for(unprojected_filter, sample.TABLE)
+    all_fields = "alert=green&mag__gt=1"
     assert any(
         "it projects only alert, idx, mag" in reason and "name the _fields" in reason
-        for reason in reasons_of(whole, sample.TABLE)
+        for reason in reasons_for(all_fields, sample.TABLE)
     )
-    assert str(planned("alert=green&mag__gt=1", sample.TABLE, ATTRIBUTES="alert,mag")) == "Query index=by_alert"
+    assert str(plan_for("alert=green&mag__gt=1", sample.TABLE, ATTRIBUTES="alert,mag")) == "Query index=by_alert"
 
 
-def test_what_a_local_index_does_not_hold_is_fetched_and_tested_here() -> None:
-    plan = planned("customer=a&total__gt=5&note=x&date__not=b")
+def test_condition_on_an_attribute_outside_a_local_index_is_residual() -> None:
+    plan = plan_for("customer=a&total__gt=5&note=x&date__not=b")
     assert plan.request["Select"] == "ALL_ATTRIBUTES"
     assert "FilterExpression" not in plan.request
     assert [str(condition) for condition in plan.residual_conditions] == ["note=x", "date__not=b"]
@@ -128,7 +128,7 @@ def test_what_a_local_index_does_not_hold_is_fetched_and_tested_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "condition", "residual"),
+    ("query", "key_condition", "residual"),
     [
         ("date=b", "#n0 = :v0 AND #n1 = :v1", []),
         ("date__gte=b&date__lte=c", "#n0 = :v0 AND #n1 BETWEEN :v1 AND :v2", []),
@@ -142,122 +142,126 @@ def test_what_a_local_index_does_not_hold_is_fetched_and_tested_here() -> None:
         ("customer__startswith=a", "#n0 = :v0", ["customer__startswith=a"]),
     ],
 )
-def test_one_sort_key_condition_is_pushed_and_the_rest_tested_here(
-    query: str, condition: str, residual: list[str]
+def test_one_sort_key_condition_is_pushed_and_the_rest_is_residual(
+    query: str, key_condition: str, residual: list[str]
 ) -> None:
-    plan = planned(f"customer=a&{query}")
-    assert plan.request["KeyConditionExpression"] == condition
-    assert [str(leftover) for leftover in plan.residual_conditions] == residual
+    plan = plan_for(f"customer=a&{query}")
+    assert plan.request["KeyConditionExpression"] == key_condition
+    assert [str(condition) for condition in plan.residual_conditions] == residual
 
 
-def test_fields_come_with_the_keys_that_a_cursor_needs_and_without_overlaps() -> None:
-    plan = planned("state=paid&_fields=note,note.by,total")
+def test_projection_has_the_cursors_keys_and_no_overlapping_paths() -> None:
+    plan = plan_for("state=paid&_fields=note,note.by,total")
     names = plan.request["ExpressionAttributeNames"]
     projected = [names[name] for name in plan.request["ProjectionExpression"].split(", ")]
     assert projected == ["note", "total", "customer", "date", "state"]
     assert plan.internal_attributes == {"customer", "date", "state"}
 
 
-def test_only_what_is_published_is_read() -> None:
-    plan = planned("", ATTRIBUTES="note")
+def test_only_published_attributes_are_read() -> None:
+    plan = plan_for("", ATTRIBUTES="note")
     names = plan.request["ExpressionAttributeNames"]
     assert sorted(names.values()) == ["customer", "date", "note"]
     assert plan.internal_attributes == frozenset()
     # The order of an index would reveal the hidden values of its key.
-    assert str(planned("customer=a&_sort=date", ATTRIBUTES="note")) == "Query"
-    assert "Sortable here: date." in refused("customer=a&_sort=total", ATTRIBUTES="note")
+    assert str(plan_for("customer=a&_sort=date", ATTRIBUTES="note")) == "Query"
+    assert "Sortable here: date." in refusal_of("customer=a&_sort=total", ATTRIBUTES="note")
 
 
-def test_a_forced_index_answers_with_what_it_holds() -> None:
-    plan = planned("customer=a&_index=by_total")
+def test_forced_index_returns_its_projected_attributes() -> None:
+    plan = plan_for("customer=a&_index=by_total")
     names = plan.request["ExpressionAttributeNames"]
     assert {names[name] for name in plan.request["ProjectionExpression"].split(", ")} == {"customer", "date", "total"}
-    assert "_index names it" in reasons_of("customer=a&_index=by_total")[0]
-    fields = planned("customer=a&_index=by_total&_fields=total,note")
+    assert "_index names it" in reasons_for("customer=a&_index=by_total")[0]
+    fields = plan_for("customer=a&_index=by_total&_fields=total,note")
     assert "note" not in fields.request["ExpressionAttributeNames"].values()
 
 
-def test_a_forced_index_that_cannot_answer_says_why() -> None:
-    detail = refused("_index=by_total&note=x")
+def test_unusable_forced_index_is_a_400_with_the_reason() -> None:
+    detail = refusal_of("_index=by_total&note=x")
     assert detail == "by_total cannot filter by note. It projects customer, date, total."
-    assert "by_total projects none of the _fields. It projects customer, date, total." in refused(
+    assert "by_total projects none of the _fields. It projects customer, date, total." in refusal_of(
         "_index=by_total&_fields=note"
     )
-    assert "state_date is a global index and cannot read consistently. Remove _consistent or _index." in refused(
+    assert "state_date is a global index and cannot read consistently. Remove _consistent or _index." in refusal_of(
         "_index=state_date&_consistent=true"
     )
-    assert "cannot be sorted. the table sorts by date if an equality fixes customer." in refused(
+    assert "cannot be sorted. the table sorts by date if an equality fixes customer." in refusal_of(
         "_index=state_date&_sort=date"
     )
 
 
-def test_a_sort_that_cannot_be_names_those_that_can() -> None:
-    assert refused("customer=a&_sort=note") == (
+def test_unsupported_sort_is_a_400_that_lists_the_sortable_attributes() -> None:
+    assert refusal_of("customer=a&_sort=note") == (
         "Cannot sort by 'note'. Sortable here: date, total. "
         "state_date sorts by date if an equality fixes state. "
         "state_total sorts by total if an equality fixes state."
     )
-    assert refused("_sort=time", sample.TABLE) == (
+    assert refusal_of("_sort=time", sample.TABLE) == (
         "Cannot sort by 'time'. This request cannot be sorted. by_net sorts by time if an equality fixes net."
     )
-    assert "by_alert sorts by mag, but it projects only alert, idx, mag" in refused("alert=a&_sort=mag", sample.TABLE)
-    assert "state_date sorts by date, but _index names another." in refused("state=paid&_index=state_total&_sort=date")
-    assert "Sortable here: total." in refused("state=paid&_index=state_total&_sort=date")
+    assert "by_alert sorts by mag, but it projects only alert, idx, mag" in refusal_of(
+        "alert=a&_sort=mag", sample.TABLE
+    )
+    assert "state_date sorts by date, but _index names another." in refusal_of(
+        "state=paid&_index=state_total&_sort=date"
+    )
+    assert "Sortable here: total." in refusal_of("state=paid&_index=state_total&_sort=date")
 
 
-def test_a_scan_that_is_not_allowed_names_what_can_be_queried() -> None:
-    detail = refused("note=x", SCAN="deny")
+def test_denied_scan_is_a_400_that_lists_the_queryable_keys() -> None:
+    detail = refusal_of("note=x", SCAN="deny")
     assert "SCAN=deny" in detail
     assert detail.endswith(
         "Add an equality on customer, or on customer with a condition on total, or on state, "
         "or on state with a condition on total."
     )
-    assert str(planned("customer=a", SCAN="deny")) == "Query"
-    assert "SCAN=deny" in refused("_index=state_date", SCAN="deny")
-    detail = refused("net=us", sample.TABLE, SCAN="deny")
+    assert str(plan_for("customer=a", SCAN="deny")) == "Query"
+    assert "SCAN=deny" in refusal_of("_index=state_date", SCAN="deny")
+    detail = refusal_of("net=us", sample.TABLE, SCAN="deny")
     assert "by_net is not used: it lacks items without time" in detail
     assert (
         "Add an equality on idx, or on magType with a condition on mag, or on alert with a condition on mag." in detail
     )
-    assert reasons_of("net=us&_explain=true", sample.TABLE, SCAN="deny")[0] == "SCAN=deny refuses this request"
+    assert reasons_for("net=us&_explain=true", sample.TABLE, SCAN="deny")[0] == "SCAN=deny refuses this request"
 
 
-def test_one_key_that_may_not_answer_says_why() -> None:
+def test_denied_scan_without_indexes_suggests_the_partition_key() -> None:
     table = {**ORDERS_TABLE, "LocalSecondaryIndexes": [], "GlobalSecondaryIndexes": []}
-    assert refused("note=x", table, SCAN="deny").endswith("Add an equality on customer.")
+    assert refusal_of("note=x", table, SCAN="deny").endswith("Add an equality on customer.")
 
 
-def test_what_does_not_sort_as_asked_says_so() -> None:
-    why = reasons_of("customer=a&_sort=-total")
-    assert why[0] == "by_total: used: customer=a fixes its partition; it sorts by total"
-    assert "the table: not used: it does not sort by total" in why
+def test_reasons_say_whether_an_index_has_the_requested_order() -> None:
+    texts = reasons_for("customer=a&_sort=-total")
+    assert texts[0] == "by_total: used: customer=a fixes its partition; it sorts by total"
+    assert "the table: not used: it does not sort by total" in texts
 
 
-def test_what_is_read_whole_to_be_tested_goes_out_as_narrow_as_asked() -> None:
-    plan = planned("customer=a&_sort=total&note.by=x&_fields=note.on,total")
+def test_item_read_whole_for_residual_conditions_is_reduced_to_the_fields() -> None:
+    plan = plan_for("customer=a&_sort=total&note.by=x&_fields=note.on,total")
     assert str(plan) == "Query index=by_total"
     assert plan.returned_paths == {"note": (("on",),)}
-    assert planned("customer=a&_sort=total&note.by=x&_fields=note,note.on").returned_paths == {}
+    assert plan_for("customer=a&_sort=total&note.by=x&_fields=note,note.on").returned_paths == {}
 
 
-def test_too_much_for_one_expression_is_refused() -> None:
-    many = "&".join(f"a{number}=x" for number in range(400))
-    assert "DynamoDB takes 4096 and 300. Use fewer conditions" in refused(many)
-    assert str(planned("a=" + "x" * 4096)) == "Scan"
-    assert str(planned("a__in=" + ",".join(map(str, range(300))))) == "Scan"
-    assert "has 5" in refused("_fields=" + ",".join(f"a{number}" for number in range(800)))
+def test_expression_above_the_limits_of_dynamodb_is_a_400() -> None:
+    conditions = "&".join(f"a{number}=x" for number in range(400))
+    assert "DynamoDB takes 4096 and 300. Use fewer conditions" in refusal_of(conditions)
+    assert str(plan_for("a=" + "x" * 4096)) == "Scan"
+    assert str(plan_for("a__in=" + ",".join(map(str, range(300))))) == "Scan"
+    assert "has 5" in refusal_of("_fields=" + ",".join(f"a{number}" for number in range(800)))
 
 
-def test_a_plan_explains_itself() -> None:
-    read = asked("state=paid&total__gte=5&note=x&state__not=lost")
-    explained = explain(plan_items(read), read)
-    assert explained["plan"] == "Query index=state_total"
-    assert explained["residual"] == ["state__not=lost"]
-    assert explained["reasons"][0] == (
+def test_explanation_has_the_plan_its_reasons_and_the_request() -> None:
+    request = read_request("state=paid&total__gte=5&note=x&state__not=lost")
+    explanation = explain(plan_items(request), request)
+    assert explanation["plan"] == "Query index=state_total"
+    assert explanation["residual"] == ["state__not=lost"]
+    assert explanation["reasons"][0] == (
         "state_total: used: state=paid fixes its partition; total__gte=5 narrows its sort key"
     )
-    assert "state_date: not used: state_total is at least as good" in explained["reasons"]
-    assert explained["request"] == {
+    assert "state_date: not used: state_total is at least as good" in explanation["reasons"]
+    assert explanation["request"] == {
         "TableName": "orders",
         "IndexName": "state_total",
         "KeyConditionExpression": "#n0 = :v0 AND #n1 >= :v1",
@@ -268,11 +272,11 @@ def test_a_plan_explains_itself() -> None:
     }
 
 
-def test_the_same_read_has_the_same_identity_and_another_has_another() -> None:
+def test_plan_identity_depends_only_on_the_read() -> None:
     query = "state=paid&total__gte=5&note=x"
-    one = planned(query).identity
-    assert planned(f"{query}&_limit=5&_numbers=number&_fields=note").identity == one
-    others = [
+    identity = plan_for(query).identity
+    assert plan_for(f"{query}&_limit=5&_numbers=number&_fields=note").identity == identity
+    other_queries = [
         "state=paid&total__gte=6&note=x",
         "state=paid&total__gte=5&nose=x",
         "state=paid&total__gte=5&note__not=x",
@@ -281,14 +285,14 @@ def test_the_same_read_has_the_same_identity_and_another_has_another() -> None:
         f"{query}&state__not=lost",
         f"{query}&customer=a",
     ]
-    assert len({one, *(planned(other).identity for other in others)}) == 8
+    assert len({identity, *(plan_for(other_query).identity for other_query in other_queries)}) == 8
 
 
-def test_an_item_is_read_by_its_whole_key() -> None:
-    environ = read_settings({"TABLE_NAME": "orders", "CONSISTENT_READS": "false"})
+def test_item_is_read_by_its_full_key() -> None:
+    app_settings = read_settings({"TABLE_NAME": "orders", "CONSISTENT_READS": "false"})
     schema = read(ORDERS_TABLE)
     key = {"customer": ("S", "a"), "date": ("S", "b")}
-    plan = get_item(key, ReadRequest(schema, parse_item({"_fields": ["note"]}, schema, environ), environ))
+    plan = get_item(key, ReadRequest(schema, parse_item({"_fields": ["note"]}, schema, app_settings), app_settings))
     assert plan.request == {
         "TableName": "orders",
         "Key": {"customer": {"S": "a"}, "date": {"S": "b"}},
