@@ -11,15 +11,15 @@ from chalicelib.dynamodb import transport
 from tests import faults
 from tests.conftest import Load
 
-Break = Callable[..., Any]
+FailingGet = Callable[..., Any]
 
 
 @pytest.fixture
-def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Break:
-    """GET /items of an app whose environment is changed, where no file says more."""
+def failing_get(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> FailingGet:
+    """Return a function that gets /items under a changed environment, without AWS files, and checks the problem."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    def broken(path: str = "/items", **environ: str | None) -> Any:
+    def get(path: str = "/items", **environ: str | None) -> Any:
         for name, value in environ.items():
             monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
         monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
@@ -32,17 +32,17 @@ def broken(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert b"Traceback" not in response.body
         return response
 
-    return broken
+    return get
 
 
-def test_a_table_that_is_not_there(broken: Break) -> None:
-    response = broken(TABLE_NAME="no_such_table")
+def test_missing_table_is_a_503(failing_get: FailingGet) -> None:
+    response = failing_get(TABLE_NAME="no_such_table")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
     assert "does not exist. The owner should check TABLE_NAME" in response.json_body["detail"]
 
 
-def test_credentials_that_are_missing(broken: Break) -> None:
-    response = broken(
+def test_missing_credentials_are_a_503(failing_get: FailingGet) -> None:
+    response = failing_get(
         AWS_ACCESS_KEY_ID=None,
         AWS_SECRET_ACCESS_KEY=None,
         AWS_CONFIG_FILE="/nowhere",
@@ -52,14 +52,14 @@ def test_credentials_that_are_missing(broken: Break) -> None:
     assert "credentials are missing" in response.json_body["detail"]
 
 
-def test_a_region_that_is_missing(broken: Break) -> None:
-    response = broken(AWS_DEFAULT_REGION=None, AWS_CONFIG_FILE="/nowhere")
+def test_missing_region_is_a_503(failing_get: FailingGet) -> None:
+    response = failing_get(AWS_DEFAULT_REGION=None, AWS_CONFIG_FILE="/nowhere")
     assert response.status_code == 503
     assert "region" in response.json_body["detail"]
 
 
-def test_dynamodb_gone_away(broken: Break) -> None:
-    response = broken(AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1")
+def test_unreachable_dynamodb_is_a_503(failing_get: FailingGet) -> None:
+    response = failing_get(AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:1")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
     assert "cannot be reached" in response.json_body["detail"]
 
@@ -74,15 +74,15 @@ def test_dynamodb_gone_away(broken: Break) -> None:
         (200, b'{"Table": {"half', "cannot be reached"),
     ],
 )
-def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: str) -> None:
+def test_error_of_dynamodb_is_a_503(failing_get: FailingGet, status: int, body: bytes, detail: str) -> None:
     with faults.scripted_server((status, body)) as (url, _):
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+        response = failing_get(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
     assert detail in response.json_body["detail"]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "detail"),
+    ("fault", "detail"),
     [
         ("reset", "cannot be reached"),
         ("slow", "cannot be reached"),
@@ -91,24 +91,24 @@ def test_dynamodb_going_wrong(broken: Break, status: int, body: bytes, detail: s
         ((400, faults.error("ExpiredTokenException", "expired")), "credentials are missing, expired"),
     ],
 )
-def test_an_answer_that_does_not_come_as_it_should(broken: Break, wrong: faults.Response, detail: str) -> None:
-    with faults.scripted_server(wrong) as (url, _):
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+def test_faulty_response_is_a_503(failing_get: FailingGet, fault: faults.Response, detail: str) -> None:
+    with faults.scripted_server(fault) as (url, _):
+        response = failing_get(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
     assert detail in response.json_body["detail"]
 
 
-def test_dynamodb_hanging_up_half_way(broken: Break) -> None:
+def test_connection_closed_within_the_response_is_a_503(failing_get: FailingGet) -> None:
     with faults.scripted_server("half") as (url, _):
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+        response = failing_get(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 503
 
 
-def test_an_answer_that_nobody_expects_is_a_500_whose_cause_is_in_the_log(
-    broken: Break, caplog: pytest.LogCaptureFixture
+def test_unexpected_error_is_a_500_with_its_cause_in_the_log(
+    failing_get: FailingGet, caplog: pytest.LogCaptureFixture
 ) -> None:
     with faults.scripted_server((400, faults.error("ValidationException", "arn:aws:dynamodb: no"))) as (url, _):
-        response = broken(AWS_ENDPOINT_URL_DYNAMODB=url)
+        response = failing_get(AWS_ENDPOINT_URL_DYNAMODB=url)
     assert response.status_code == 500
     (record,) = [record for record in caplog.records if record.name == "tablecast"]
     assert record.exc_info is not None

@@ -17,7 +17,7 @@ NUMBERS = st.builds(
     st.integers(-(10**37), 10**37),
     st.integers(-80, 80),
 ).filter(lambda value: len(value.as_tuple().digits) <= 38)
-NOTHING = object()
+NO_VALUE = object()
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PLAIN = st.recursive(
     st.none() | st.booleans() | TEXT | NUMBERS,
@@ -27,11 +27,11 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(TEXT, PLAIN, max_size=4))
-def test_what_goes_in_comes_out_with_every_digit(item: dict[str, Any]) -> None:
-    there = orjson.dumps(typed(item)["M"])
-    back = orjson.dumps(ITEM_FORMATS["number"](orjson.loads(there)))
-    assert json.loads(back, parse_float=Decimal, parse_int=Decimal) == item
-    assert ITEM_FORMATS["string"](orjson.loads(there)) == as_strings(item)
+def test_item_keeps_every_digit_in_a_round_trip(item: dict[str, Any]) -> None:
+    stored = orjson.dumps(typed(item)["M"])
+    returned = orjson.dumps(ITEM_FORMATS["number"](orjson.loads(stored)))
+    assert json.loads(returned, parse_float=Decimal, parse_int=Decimal) == item
+    assert ITEM_FORMATS["string"](orjson.loads(stored)) == as_strings(item)
 
 
 def as_strings(value: Any) -> Any:
@@ -44,12 +44,12 @@ def as_strings(value: Any) -> Any:
     return value
 
 
-def test_types_are_followed_and_not_guessed() -> None:
+def test_attribute_named_like_a_type_is_an_attribute() -> None:
     item: dict[str, Any] = {"a": {"M": {"S": {"S": "x"}, "N": {"N": "1"}}}, "b": {"L": [{"M": {"L": {"L": []}}}]}}
     assert ITEM_FORMATS["string"](item) == {"a": {"S": "x", "N": "1"}, "b": [{"L": []}]}
 
 
-def test_every_type_has_its_plain_form() -> None:
+def test_every_type_becomes_plain_json() -> None:
     item: dict[str, Any] = {
         "s": {"S": "서울"},
         "n": {"N": "12345678901234567890123456789012345678"},
@@ -71,7 +71,7 @@ def test_every_type_has_its_plain_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("12.50", "12.5"),
         ("+5", "5"),
@@ -85,12 +85,12 @@ def test_every_type_has_its_plain_form() -> None:
         ("1" + "0" * 60, "1" + "0" * 60),
     ],
 )
-def test_a_number_is_as_dynamodb_keeps_it(text: str, kept: str) -> None:
-    assert number(text) == kept
+def test_number_is_normalized_as_by_dynamodb(text: str, expected: str) -> None:
+    assert number(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("", "not a number"),
         ("five", "not a number"),
@@ -103,13 +103,13 @@ def test_a_number_is_as_dynamodb_keeps_it(text: str, kept: str) -> None:
         ("1E-131", "a number outside 1E-130"),
     ],
 )
-def test_a_number_that_dynamodb_cannot_keep_is_refused(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+def test_invalid_number_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         number(text)
 
 
 @pytest.mark.parametrize(
-    ("value", "paths", "kept"),
+    ("value", "paths", "expected"),
     [
         ({"x": 1, "y": 2}, [("x",)], {"x": 1}),
         ({"x": {"y": 1, "z": 2}, "w": 3}, [("x", "z"), ("w",)], {"x": {"z": 2}, "w": 3}),
@@ -118,25 +118,25 @@ def test_a_number_that_dynamodb_cannot_keep_is_refused(text: str, why: str) -> N
         ({"S": "", "N": 1}, [("S",)], {"S": ""}),
         ([5, 6, 7], [(2,), (0,)], [5, 7]),
         ([{"a": 1}, {"b": 2}], [(0, "b"), (1, "b")], [{"b": 2}]),
-        ({"x": 1}, [("gone",)], NOTHING),
-        ([5], [(3,)], NOTHING),
-        ("text", [("x",)], NOTHING),
+        ({"x": 1}, [("gone",)], NO_VALUE),
+        ([5], [(3,)], NO_VALUE),
+        ("text", [("x",)], NO_VALUE),
     ],
 )
-def test_what_is_picked_is_what_a_projection_leaves(value: Any, paths: list[Any], kept: Any) -> None:
-    assert picked(typed(value), paths) == (None if kept is NOTHING else typed(kept))
+def test_picked_value_equals_a_projection_of_dynamodb(value: Any, paths: list[Any], expected: Any) -> None:
+    assert picked(typed(value), paths) == (None if expected is NO_VALUE else typed(expected))
 
 
-def test_a_typed_item_is_as_dynamodb_has_it() -> None:
+def test_typed_item_is_unchanged() -> None:
     item: dict[str, Any] = {"a": {"M": {"n": {"N": "1.50"}}}, "b": {"BS": ["AA=="]}, "c": {"NULL": True}}
     assert ITEM_FORMATS["typed"](copy.deepcopy(item)) == item
 
 
-def test_sets_are_typed_by_their_elements() -> None:
+def test_set_has_the_type_of_its_elements() -> None:
     assert typed({"b", "a"}) == {"SS": ["a", "b"]}
     assert typed(frozenset({2, Decimal("1.50")})) == {"NS": ["1.5", "2"]}
 
 
-def test_what_dynamodb_has_no_type_for_is_refused() -> None:
+def test_value_without_a_dynamodb_type_is_refused() -> None:
     with pytest.raises(TypeError, match="DynamoDB has no type for complex"):
         typed({"a": [1j]})

@@ -1,4 +1,4 @@
-"""Both ways to DynamoDB, held to the same: our own, and botocore's."""
+"""The same tests for both transports to DynamoDB: the signed one and that of botocore."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ ENVIRON = {
     "AWS_SESSION_TOKEN": "token",
     "AWS_DEFAULT_REGION": "eu-west-1",
 }
-GOOD = (200, faults.BODY)
+OK = (200, faults.BODY)
 
 
 @pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made between attempts."""
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    return pauses
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record the pauses between attempts, in seconds, instead of sleeping. Return their list."""
+    recorded: list[float] = []
+    monkeypatch.setattr(time, "sleep", recorded.append)
+    return recorded
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
-    """No variable of AWS's but these, and no file."""
+def clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    """Remove all variables and files of AWS except ENVIRON."""
     for name in (*BOTOCORE_VARIABLES, *(name for name in os.environ if name.startswith("AWS_"))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -55,31 +55,31 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
 
 
 @pytest.fixture(params=["ours", "botocore's"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> Any:
-    """Makes a transport to a URL."""
+def make_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> Any:
+    """Return a function that makes a transport to a URL."""
 
-    def to(url: str) -> Transport:
+    def make(url: str) -> Transport:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         if request.param == "ours":
-            place = endpoint_in(os.environ)
-            assert place
-            return SignedTransport(place, sleep=slept.append)
+            parsed_endpoint = endpoint_in(os.environ)
+            assert parsed_endpoint
+            return SignedTransport(parsed_endpoint, sleep=pauses.append)
         return BotocoreTransport()
 
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.3)
     monkeypatch.setattr(transport, "READ_SECONDS", 0.3)
-    return to
+    return make
 
 
-def test_a_call_is_a_signed_post_of_json(way: Any) -> None:
+def test_call_is_a_signed_post_of_json(make_transport: Any) -> None:
     request = {
         "TableName": "a",
         "ExclusiveStartKey": {"k": {"B": base64.b64encode(b"\x00\xff").decode()}},
         "ExpressionAttributeValues": {":n": {"N": "1.50"}, ":s": {"S": "서울"}},
     }
-    with faults.scripted_server(GOOD) as (url, had):
-        assert way(url).send("Query", request) == GOOD[1]
-    ((headers, body),) = had
+    with faults.scripted_server(OK) as (url, requests):
+        assert make_transport(url).send("Query", request) == OK[1]
+    ((headers, body),) = requests
     assert json.loads(body) == request
     assert headers["x-amz-target"] == "DynamoDB_20120810.Query"
     assert headers["content-type"] == "application/x-amz-json-1.0"
@@ -87,27 +87,27 @@ def test_a_call_is_a_signed_post_of_json(way: Any) -> None:
     assert "/eu-west-1/dynamodb/aws4_request, SignedHeaders=" in headers["authorization"]
 
 
-@pytest.mark.parametrize("answer", ["chunked", "announced", "old", "until closed", "continued", "more", "twice"])
-def test_what_else_http_allows_is_an_answer_too(way: Any, slept: list[float], answer: str) -> None:
-    with faults.scripted_server(answer, GOOD) as (url, had):
-        here = way(url)
-        assert [here.send("Query", {"TableName": "a"}) for _ in range(3)] == [GOOD[1]] * 3
-    first, second, third = (headers["port"] for headers, _ in had)
-    assert slept == []
-    if isinstance(here, SignedTransport):
+@pytest.mark.parametrize("response", ["chunked", "announced", "old", "until closed", "continued", "more", "twice"])
+def test_unusual_http_response_is_accepted(make_transport: Any, pauses: list[float], response: str) -> None:
+    with faults.scripted_server(response, OK) as (url, requests):
+        dynamodb = make_transport(url)
+        assert [dynamodb.send("Query", {"TableName": "a"}) for _ in range(3)] == [OK[1]] * 3
+    first, second, third = (headers["port"] for headers, _ in requests)
+    assert pauses == []
+    if isinstance(dynamodb, SignedTransport):
         assert first != second == third
 
 
-def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
+def test_bytes_of_an_item_are_sent_as_base64(make_transport: Any) -> None:
     put = {"Put": {"TableName": "a", "Item": {"k": {"S": "x"}, "v": {"B": b"\x00\xff"}}}}
-    with faults.scripted_server(GOOD) as (url, had):
-        way(url).send("TransactWriteItems", {"TransactItems": [put], "ClientRequestToken": "t"})
-    sent = json.loads(had[0][1])
+    with faults.scripted_server(OK) as (url, requests):
+        make_transport(url).send("TransactWriteItems", {"TransactItems": [put], "ClientRequestToken": "t"})
+    sent = json.loads(requests[0][1])
     assert sent["TransactItems"][0]["Put"]["Item"]["v"] == {"B": "AP8="}
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "fault",
     [
         (400, faults.error("ProvisionedThroughputExceededException", "slow down")),
         (400, faults.error("ThrottlingException", "slow down")),
@@ -125,17 +125,17 @@ def test_binary_of_an_item_goes_as_base64(way: Any) -> None:
         "slow",
     ],
 )
-def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: faults.Response) -> None:
-    with faults.scripted_server(wrong, wrong, GOOD) as (url, had):
-        assert way(url).send("Query", {"TableName": "a"}) == GOOD[1]
-    assert len(had) == 3
-    assert len(slept) == 2
-    assert 0 <= slept[0] <= 1
-    assert 0 <= slept[1] <= 2
+def test_transient_failure_is_retried(make_transport: Any, pauses: list[float], fault: faults.Response) -> None:
+    with faults.scripted_server(fault, fault, OK) as (url, requests):
+        assert make_transport(url).send("Query", {"TableName": "a"}) == OK[1]
+    assert len(requests) == 3
+    assert len(pauses) == 2
+    assert 0 <= pauses[0] <= 1
+    assert 0 <= pauses[1] <= 2
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code", "status", "attempts"),
+    ("fault", "code", "status", "attempts"),
     [
         ((400, faults.error("ThrottlingException", "slow down")), "ThrottlingException", 400, 3),
         ((500, faults.error("InternalServerError", "oh")), "InternalServerError", 500, 3),
@@ -154,17 +154,17 @@ def test_what_may_pass_is_tried_again(way: Any, slept: list[float], wrong: fault
         ((400, faults.error("ResourceNotFoundException", "none")), "ResourceNotFoundException", 400, 1),
     ],
 )
-def test_what_does_not_pass_is_an_error_with_its_code(
-    way: Any, slept: list[float], wrong: faults.Response, code: str, status: int, attempts: int
+def test_lasting_failure_is_an_error_with_its_code(
+    make_transport: Any, pauses: list[float], fault: faults.Response, code: str, status: int, attempts: int
 ) -> None:
-    with faults.scripted_server(wrong) as (url, had), pytest.raises(DynamoDBError) as failed:
-        way(url).send("Query", {"TableName": "a"})
-    assert (failed.value.code, failed.value.status) == (code, status)
-    assert len(had) == attempts
-    assert len(slept) == attempts - 1
+    with faults.scripted_server(fault) as (url, requests), pytest.raises(DynamoDBError) as error:
+        make_transport(url).send("Query", {"TableName": "a"})
+    assert (error.value.code, error.value.status) == (code, status)
+    assert len(requests) == attempts
+    assert len(pauses) == attempts - 1
 
 
-def test_a_cancelled_transaction_tells_the_reasons(way: Any) -> None:
+def test_cancelled_transaction_has_its_reasons(make_transport: Any) -> None:
     cancelled = {
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
         "Message": "cancelled",
@@ -172,21 +172,21 @@ def test_a_cancelled_transaction_tells_the_reasons(way: Any) -> None:
     }
     with (
         faults.scripted_server((400, json.dumps(cancelled).encode())) as (url, _),
-        pytest.raises(DynamoDBError) as failed,
+        pytest.raises(DynamoDBError) as error,
     ):
-        way(url).send("TransactWriteItems", {"TransactItems": []})
-    assert failed.value.reasons == ("None", "ConditionalCheckFailed")
-    assert failed.value.message == "cancelled"
+        make_transport(url).send("TransactWriteItems", {"TransactItems": []})
+    assert error.value.reasons == ("None", "ConditionalCheckFailed")
+    assert error.value.message == "cancelled"
 
 
-def test_nobody_there_is_unreachable(way: Any) -> None:
-    with pytest.raises(DynamoDBError) as failed:
-        way("http://127.0.0.1:1").send("Query", {"TableName": "a"})
-    assert failed.value.code == UNREACHABLE
+def test_refused_connection_is_unreachable(make_transport: Any) -> None:
+    with pytest.raises(DynamoDBError) as error:
+        make_transport("http://127.0.0.1:1").send("Query", {"TableName": "a"})
+    assert error.value.code == UNREACHABLE
 
 
 @pytest.mark.parametrize(
-    ("wrong", "status", "words"),
+    ("fault", "status", "message"),
     [
         ("checksum", 0, "checksum"),
         ("half a head", 0, "the connection ended within the response"),
@@ -195,68 +195,68 @@ def test_nobody_there_is_unreachable(way: Any) -> None:
         ((400, b"[]"), 400, "not an error of DynamoDB's"),
     ],
 )
-def test_where_botocore_is_no_measure_it_is_an_error(
-    slept: list[float], wrong: faults.Response, status: int, words: str
+def test_malformed_response_is_an_error_of_the_signed_transport(
+    pauses: list[float], fault: faults.Response, status: int, message: str
 ) -> None:
-    with faults.scripted_server(wrong) as (url, had):
-        place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
-        assert place
-        with pytest.raises(DynamoDBError, match=words) as failed:
-            SignedTransport(place, sleep=slept.append).send("Query", {})
-    assert failed.value.status == status
-    assert len(had) == (1 if status else 3)
+    with faults.scripted_server(fault) as (url, requests):
+        parsed_endpoint = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
+        assert parsed_endpoint
+        with pytest.raises(DynamoDBError, match=message) as error:
+            SignedTransport(parsed_endpoint, sleep=pauses.append).send("Query", {})
+    assert error.value.status == status
+    assert len(requests) == (1 if status else 3)
 
 
-def test_a_call_is_tried_again_on_a_connection_of_its_own(way: Any, slept: list[float]) -> None:
-    """Where one that was kept no longer answers, another one may not either."""
-    together, ended = threading.Barrier(3), threading.Event()
+def test_retry_uses_a_new_connection(make_transport: Any, pauses: list[float]) -> None:
+    # If one kept connection no longer answers, the other kept ones may not answer either.
+    barrier, finished = threading.Barrier(3), threading.Event()
 
-    class Once(http.server.BaseHTTPRequestHandler):
+    class OneResponse(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 5
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             if hasattr(self, "answered"):
-                ended.wait(5)
+                finished.wait(5)
                 self.close_connection = True
                 return
             self.answered = True
             with contextlib.suppress(threading.BrokenBarrierError):
-                together.wait(5)
+                barrier.wait(5)
             self.wfile.write(faults.RESPONSE)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with faults.serving(Once) as port:
-        here = way(f"http://127.0.0.1:{port}")
-        threads = [threading.Thread(target=here.send, args=("Query", {"TableName": "a"})) for _ in range(3)]
+    with faults.serving(OneResponse) as port:
+        dynamodb = make_transport(f"http://127.0.0.1:{port}")
+        threads = [threading.Thread(target=dynamodb.send, args=("Query", {"TableName": "a"})) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        together.abort()
-        assert here.send("Query", {"TableName": "a"}) == GOOD[1]
-        ended.set()
-    assert len(slept) == 1
+        barrier.abort()
+        assert dynamodb.send("Query", {"TableName": "a"}) == OK[1]
+        finished.set()
+    assert len(pauses) == 1
 
 
-def test_a_connection_is_kept_as_long_as_it_is_there(way: Any, slept: list[float]) -> None:
+def test_connection_is_reused_until_the_server_closes_it(make_transport: Any, pauses: list[float]) -> None:
     for closing in (False, True):
-        with faults.scripted_server(GOOD, closing=closing) as (url, had):
-            here = way(url)
+        with faults.scripted_server(OK, closing=closing) as (url, requests):
+            dynamodb = make_transport(url)
             for _ in range(5):
-                here.send("Query", {"TableName": "a"})
-                until = time.monotonic() + 0.05
-                while time.monotonic() < until:
-                    pass  # The other side hangs up meanwhile.
-        assert len(had) == 5
-        assert len({headers["port"] for headers, _ in had}) == (5 if closing else 1)
-    assert slept == []
+                dynamodb.send("Query", {"TableName": "a"})
+                deadline = time.monotonic() + 0.05
+                while time.monotonic() < deadline:
+                    pass  # Meanwhile the server closes the connection.
+        assert len(requests) == 5
+        assert len({headers["port"] for headers, _ in requests}) == (5 if closing else 1)
+    assert pauses == []
 
 
-def test_what_says_no_more_than_all_that_it_takes_needs_no_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_botocore_is_used_only_if_the_environment_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(connect(os.environ), SignedTransport)
     for name in BOTOCORE_VARIABLES:
         assert isinstance(connect({**os.environ, name: "x"}), BotocoreTransport)
@@ -272,25 +272,27 @@ def test_what_says_no_more_than_all_that_it_takes_needs_no_botocore(monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "more",
+    "variables",
     [
         {},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ENDPOINT_URL_DYNAMODB": "http://localhost:8000"},
     ],
 )
-def test_place_and_credentials_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, more: Mapping[str, str]) -> None:
-    for name, value in more.items():
+def test_endpoint_and_credentials_equal_those_of_botocore(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]
+) -> None:
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     session = botocore.session.get_session()
-    client, keys = session.create_client("dynamodb"), session.get_credentials()
-    place = endpoint_in(os.environ)
-    assert place
-    assert (place.url, place.region) == (client.meta.endpoint_url, client.meta.region_name)
-    assert place.credentials == Credentials(keys.access_key, keys.secret_key, keys.token)
+    client, credentials = session.create_client("dynamodb"), session.get_credentials()
+    parsed_endpoint = endpoint_in(os.environ)
+    assert parsed_endpoint
+    assert (parsed_endpoint.url, parsed_endpoint.region) == (client.meta.endpoint_url, client.meta.region_name)
+    assert parsed_endpoint.credentials == Credentials(credentials.access_key, credentials.secret_key, credentials.token)
 
 
-def test_the_hosts_of_all_regions_are_those_of_botocore() -> None:
+def test_default_url_of_each_region_equals_that_of_botocore() -> None:
     session = botocore.session.get_session()
     regions = [
         region
@@ -302,23 +304,23 @@ def test_the_hosts_of_all_regions_are_those_of_botocore() -> None:
         assert endpoint.default_url(region) == session.create_client("dynamodb", region).meta.endpoint_url
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_over_tls_the_other_side_is_who_it_says(
-    monkeypatch: pytest.MonkeyPatch, slept: list[float], tmp_path: pathlib.Path, known: bool
+@pytest.mark.parametrize("trusted", [True, False])
+def test_tls_certificate_is_verified(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float], tmp_path: pathlib.Path, trusted: bool
 ) -> None:
     authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server)
-    if known:
+    if trusted:
         authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    with faults.scripted_server(GOOD, tls=server) as (url, had):
-        place = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
-        assert place
-        here = SignedTransport(place, sleep=slept.append)
-        if known:
-            assert [here.send("Query", {}) for _ in range(3)] == [GOOD[1]] * 3
+    with faults.scripted_server(OK, tls=server) as (url, requests):
+        parsed_endpoint = endpoint_in({**ENVIRON, "AWS_ENDPOINT_URL": url})
+        assert parsed_endpoint
+        dynamodb = SignedTransport(parsed_endpoint, sleep=pauses.append)
+        if trusted:
+            assert [dynamodb.send("Query", {}) for _ in range(3)] == [OK[1]] * 3
         else:
             with pytest.raises(DynamoDBError, match="CERTIFICATE_VERIFY_FAILED"):
-                here.send("Query", {})
-    # One connection for all: messages of TLS itself do not end it.
-    assert len({headers["port"] for headers, _ in had}) == known
+                dynamodb.send("Query", {})
+    # All calls share one connection: messages of TLS itself do not count as a close by the server.
+    assert len({headers["port"] for headers, _ in requests}) == trusted
