@@ -1,5 +1,7 @@
-"""What must hold of the feed whatever Lambda does, against the embedded DynamoDB: invocations that stop before any of
-their calls, go on at any later time, die, are refused, or lose the answer."""
+"""The promises of the feed under any behaviour of Lambda, against the embedded DynamoDB.
+
+An invocation may stop before any of its calls, continue at any later time, die, be refused, or lose a response.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +29,20 @@ from tests.changes.test_records import stream_record
 
 COUNTER = itertools.count()
 SHARDS, FUNCTIONS, ITEMS = 3, 4, 2
-# What DynamoDB answers where others are in the way.
+# Errors of DynamoDB under contention and load.
 CONFLICT = DynamoDBError("TransactionCanceledException", "", 400, ("TransactionConflict",))
-SLOW = DynamoDBError("ProvisionedThroughputExceededException", "", 400)
+THROTTLED = DynamoDBError("ProvisionedThroughputExceededException", "", 400)
 
 
-# How many of an invocation's calls come about, and what becomes of it then. One that is given up may go on all the
-# same, while Lambda delivers its batch again.
+# How many calls an invocation makes, and what happens to it then. An invocation that is given up may continue while
+# Lambda delivers its batch again.
 ALL = 1000
 CALLS = st.sampled_from([0, 1, 2, 4, 8, ALL, ALL])
 FATES = st.sampled_from(["pause", "pause", "give up", "give up", "refuse", "lose", "kill"])
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The function's process is killed."""
 
 
 class Invocation(threading.Thread):
@@ -50,11 +52,11 @@ class Invocation(threading.Thread):
         super().__init__(daemon=True)
         self.function, self.batch, self.end = function, batch, start + len(batch)
         self.verdicts: queue.Queue[str] = queue.Queue()
-        self.stops: queue.Queue[None] = queue.Queue()
+        self.pauses: queue.Queue[None] = queue.Queue()
         self.outcome: BaseException | None = None
         function.busy = self
         self.start()
-        self.stops.get(timeout=60)
+        self.pauses.get(timeout=60)
 
     def run(self) -> None:
         try:
@@ -62,29 +64,29 @@ class Invocation(threading.Thread):
         except BaseException as error:
             self.outcome = error
         self.ended = True
-        self.stops.put(None)
+        self.pauses.put(None)
 
     ended = False
 
-    def go(self, verdict: str) -> None:
+    def resume(self, verdict: str) -> None:
         self.verdicts.put(verdict)
-        self.stops.get(timeout=60)
+        self.pauses.get(timeout=60)
 
     def call(self, operation: str, **request: Any) -> tuple[dict[str, Any], Cost]:
-        self.stops.put(None)
+        self.pauses.put(None)
         verdict = self.verdicts.get(timeout=60)
         if verdict == "kill":
             raise Killed
         if verdict == "refuse":
-            raise CONFLICT if operation == "TransactWriteItems" else SLOW
-        answer = DynamoDB.call(self.function, operation, **request)
+            raise CONFLICT if operation == "TransactWriteItems" else THROTTLED
+        response = DynamoDB.call(self.function, operation, **request)
         if verdict == "lose":
             raise DynamoDBError(UNREACHABLE, "here")
-        return answer
+        return response
 
 
 class Function(DynamoDB):
-    """A Lambda function's process: what its feed remembers lives as long as it does."""
+    """A Lambda function's process. The memory of its writer lives as long as the process."""
 
     client: Any = None
 
@@ -108,14 +110,14 @@ class Shard:
 
 class Deliveries(RuleBasedStateMachine):
     @initialize(skews=st.lists(st.sampled_from([-25, 0, 25]), min_size=FUNCTIONS, max_size=FUNCTIONS))
-    def begin(self, skews: list[int]) -> None:
+    def start(self, skews: list[int]) -> None:
         self.settings = read({"TABLE_NAME": f"machine-{next(COUNTER)}", "FEED_TABLE": "machine-feed"})
         self.now = 1_800_000_000.25
         self.skews = skews
         self.functions = [self.function(number) for number in range(FUNCTIONS)]
         self.shards = [Shard([]) for _ in range(SHARDS)]
         self.invocations: list[Invocation] = []
-        self.read = FeedReader(self.settings, DynamoDB(Function.client), lambda: self.now)
+        self.reader = FeedReader(self.settings, DynamoDB(Function.client), lambda: self.now)
         self.seen: list[dict[str, Any]] = []
         self.position = 0
         self.versions = itertools.count()
@@ -126,7 +128,7 @@ class Deliveries(RuleBasedStateMachine):
         return Function(self.settings, lambda: self.now + self.skews[number])
 
     def write(self, number: int) -> None:
-        """A handful of changes to a shard's items: an item is in one shard only, and its changes are in order there."""
+        """Add six changes to a shard. Each item belongs to one shard, which has its changes in order."""
         shard = self.shards[number]
         for _ in range(6):
             version = next(self.versions)
@@ -143,37 +145,37 @@ class Deliveries(RuleBasedStateMachine):
         seconds=st.sampled_from([0.4, 10, 10, 40, 70, 3600]),
     )
     def deliver(self, number: int, length: int, function: int, calls: int, fate: str, seconds: float) -> None:
-        """The next batch of a shard, or the same once more if the one under way is given up, cut as it comes."""
+        """Deliver the next batch of a shard, or the same records again if their invocation was given up."""
         self.now += seconds
         shard, process = self.shards[number], self.functions[function]
         if process.busy:
-            self.go_on(process.busy, ALL, "pause")
+            self.run_calls(process.busy, ALL, "pause")
             process = self.functions[function]
         if shard.done == len(shard.records):
             self.write(number)
         batch = shard.records[shard.done : shard.done + length]
         shard.current = Invocation(process, batch, shard.done)
         self.invocations.append(shard.current)
-        self.go_on(shard.current, calls, fate)
+        self.run_calls(shard.current, calls, fate)
 
     @precondition(lambda self: self.invocations)
     @rule(which=st.integers(0, FUNCTIONS - 1), calls=CALLS, fate=FATES)
-    def later(self, which: int, calls: int, fate: str) -> None:
-        self.go_on(self.invocations[which % len(self.invocations)], calls, fate)
+    def resume_later(self, which: int, calls: int, fate: str) -> None:
+        self.run_calls(self.invocations[which % len(self.invocations)], calls, fate)
 
-    def go_on(self, invocation: Invocation, calls: int, fate: str) -> None:
-        """`invocation` for so many `calls` of DynamoDB's, and then its `fate`."""
+    def run_calls(self, invocation: Invocation, calls: int, fate: str) -> None:
+        """Let `invocation` make up to `calls` calls of DynamoDB, then apply `fate`."""
         if fate == "give up":
             for shard in self.shards:
                 if shard.current is invocation:
                     shard.current = None
         for verdict in [*["go"] * calls, *([fate] if fate in ("refuse", "lose", "kill") else [])]:
             if not invocation.ended:
-                invocation.go(verdict)
-        self.reap()
+                invocation.resume(verdict)
+        self.collect_ended()
 
-    def reap(self) -> None:
-        for invocation in [one for one in self.invocations if one.ended]:
+    def collect_ended(self) -> None:
+        for invocation in [candidate for candidate in self.invocations if candidate.ended]:
             self.invocations.remove(invocation)
             invocation.join()
             number = self.functions.index(invocation.function)
@@ -188,9 +190,9 @@ class Deliveries(RuleBasedStateMachine):
                 assert isinstance(invocation.outcome, DynamoDBError | writer.Contended), invocation.outcome
 
     @rule(limit=st.integers(1, 12))
-    def follow(self, limit: int) -> None:
-        head, _ = self.read.head()
-        changes, _ = self.read.read(self.position, limit, head)
+    def read_changes(self, limit: int) -> None:
+        head, _ = self.reader.head()
+        changes, _ = self.reader.read(self.position, limit, head)
         assert len(changes.changes) <= limit
         assert changes.next_position > self.position or changes.next_position == head.position
         self.seen += changes.changes
@@ -200,22 +202,22 @@ class Deliveries(RuleBasedStateMachine):
         if not hasattr(self, "shards"):
             return
         for invocation in self.invocations:
-            invocation.go("kill")
-        self.reap()
+            invocation.resume("kill")
+        self.collect_ended()
         for number, shard in enumerate(self.shards):
             while shard.done < len(shard.records):
                 before = shard.done
                 self.deliver(number, 5, number, ALL, "pause", 1)
                 assert shard.done > before
-        while self.position < self.read.head()[0].position:
-            self.follow(3)
+        while self.position < self.reader.head()[0].position:
+            self.read_changes(3)
         written = sum(len(shard.records) for shard in self.shards)
         assert [change["position"] for change in self.seen] == list(range(1, written + 1))
         assert len({change["id"] for change in self.seen}) == written
         for number, shard in enumerate(self.shards):
-            mine = [change["id"] for change in self.seen if change["key"]["idx"]["S"].startswith(f"{number}-")]
-            assert mine == [one["eventID"] for one in shard.records]
-        everything, _ = self.read.read(0, written + 1, self.read.head()[0])
+            shard_ids = [change["id"] for change in self.seen if change["key"]["idx"]["S"].startswith(f"{number}-")]
+            assert shard_ids == [stored["eventID"] for stored in shard.records]
+        everything, _ = self.reader.read(0, written + 1, self.reader.head()[0])
         assert everything.changes == self.seen
 
 

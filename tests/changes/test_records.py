@@ -44,7 +44,7 @@ def stream_record(
     }
 
 
-def test_a_record_becomes_a_change_with_its_images() -> None:
+def test_record_becomes_a_change_with_its_images() -> None:
     modified = stream_record(new={"mag": {"N": "5"}}, old={"mag": {"N": "4"}})
     (change,) = changes_of({"Records": [modified]}, feed_settings())
     assert (change.id, change.created) == (modified["eventID"], 1_800_000_000)
@@ -56,7 +56,7 @@ def test_a_record_becomes_a_change_with_its_images() -> None:
     }
 
 
-def test_a_stream_of_keys_only_gives_changes_without_images() -> None:
+def test_keys_only_stream_gives_changes_without_images() -> None:
     changes = changes_of({"Records": [stream_record(op="INSERT"), stream_record(op="REMOVE")]}, feed_settings())
     assert [json.loads(change.body) for change in changes] == [
         {"op": "insert", "key": {"idx": {"S": "a"}}},
@@ -64,7 +64,7 @@ def test_a_stream_of_keys_only_gives_changes_without_images() -> None:
     ]
 
 
-def test_an_item_that_its_time_to_live_removed_is_removed() -> None:
+def test_expired_item_is_a_remove() -> None:
     expired = stream_record(op="REMOVE", old={"mag": {"N": "5"}})
     expired["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     (change,) = changes_of({"Records": [expired]}, feed_settings())
@@ -72,7 +72,7 @@ def test_an_item_that_its_time_to_live_removed_is_removed() -> None:
     assert json.loads(change.body)["old"]["mag"] == {"N": "5"}
 
 
-def test_what_is_not_published_is_not_in_a_change() -> None:
+def test_change_has_only_published_attributes() -> None:
     modified = stream_record(new={"mag": {"N": "5"}, "secret": {"S": "x"}}, old={"secret": {"S": "y"}})
     (change,) = changes_of({"Records": [modified]}, feed_settings(ATTRIBUTES="mag,place"))
     assert json.loads(change.body)["new"] == {"idx": {"S": "a"}, "mag": {"N": "5"}}
@@ -80,57 +80,57 @@ def test_what_is_not_published_is_not_in_a_change() -> None:
     assert b"secret" not in change.body
 
 
-def test_a_record_of_another_table_is_refused_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
+def test_records_of_another_table_are_left_out_with_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "tablecast"):
         assert changes_of({"Records": [stream_record(table="orders")] * 3}, feed_settings()) == []
     assert caplog.messages == ["left out: 3 changes of table 'orders'; this is the feed of 'study_test'"]
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": []}, {"Records": None}])
-def test_an_empty_event_has_no_changes(event: dict[str, Any]) -> None:
+def test_empty_event_has_no_changes(event: dict[str, Any]) -> None:
     assert changes_of(event, feed_settings()) == []
 
 
-def without(name: str) -> dict[str, Any]:
-    lacking = stream_record()
-    del (lacking if name in lacking else lacking["dynamodb"])[name]
-    return lacking
+def record_without(name: str) -> dict[str, Any]:
+    incomplete = stream_record()
+    del (incomplete if name in incomplete else incomplete["dynamodb"])[name]
+    return incomplete
 
 
-def with_stream(**changed: Any) -> dict[str, Any]:
-    odd = stream_record()
-    odd["dynamodb"] |= changed
-    return odd
+def record_with(**fields: Any) -> dict[str, Any]:
+    record = stream_record()
+    record["dynamodb"] |= fields
+    return record
 
 
-ODD: list[Any] = [
+MALFORMED: list[Any] = [
     None,
     "text",
     {},
-    *map(without, ("eventID", "eventName", "dynamodb", "eventSourceARN", "Keys", "ApproximateCreationDateTime")),
+    *map(record_without, ("eventID", "eventName", "dynamodb", "eventSourceARN", "Keys", "ApproximateCreationDateTime")),
     {**stream_record(), "eventSourceARN": "nonsense"},
     {**stream_record(), "eventName": "TRUNCATE"},
     {**stream_record(), "eventID": 5},
     {**stream_record(), "eventID": ""},
     {**stream_record(), "eventID": "x" * 1000},
     {**stream_record(), "eventID": "\ud800"},
-    with_stream(ApproximateCreationDateTime="soon"),
-    with_stream(ApproximateCreationDateTime=-1),
-    with_stream(ApproximateCreationDateTime=1e15),
-    with_stream(ApproximateCreationDateTime=float("nan")),
-    with_stream(Keys="a"),
-    with_stream(NewImage=["a"]),
-    with_stream(NewImage={"idx": "untyped"}),
-    with_stream(NewImage={"n": {"N": 5}}),
-    with_stream(NewImage={"s": {"S": "\ud800"}}),
+    record_with(ApproximateCreationDateTime="soon"),
+    record_with(ApproximateCreationDateTime=-1),
+    record_with(ApproximateCreationDateTime=1e15),
+    record_with(ApproximateCreationDateTime=float("nan")),
+    record_with(Keys="a"),
+    record_with(NewImage=["a"]),
+    record_with(NewImage={"idx": "untyped"}),
+    record_with(NewImage={"n": {"N": 5}}),
+    record_with(NewImage={"s": {"S": "\ud800"}}),
 ]
 
 
-@pytest.mark.parametrize("odd", ODD, ids=repr)
-def test_what_is_no_record_is_told_once_and_the_rest_goes_on(odd: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("malformed", MALFORMED, ids=repr)
+def test_malformed_record_is_logged_once_and_the_rest_is_kept(malformed: Any, caplog: pytest.LogCaptureFixture) -> None:
     before, after = stream_record(), stream_record()
     with caplog.at_level(logging.ERROR, "tablecast"):
-        changes = changes_of({"Records": [before, odd, after]}, feed_settings())
+        changes = changes_of({"Records": [before, malformed, after]}, feed_settings())
     assert [change.id for change in changes] == [before["eventID"], after["eventID"]]
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("left out: not a record of a DynamoDB stream")
