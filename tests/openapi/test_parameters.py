@@ -1,4 +1,4 @@
-"""The schemas of the document take what the code takes."""
+"""The schemas of the document accept what the code accepts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from local import sample
 SCHEMA = read(sample.TABLE)
 
 
-def table(**types: str) -> TableSchema:
-    """One with a partition key, and a sort key where there is a second."""
-    keys = [{"AttributeName": name, "KeyType": kind} for name, kind in zip(types, ("HASH", "RANGE"), strict=False)]
-    definitions = [{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()]
+def schema_of(**types: str) -> TableSchema:
+    """Return the schema of a table with a partition key, and a sort key if there is a second type."""
+    keys = [
+        {"AttributeName": name, "KeyType": key_type} for name, key_type in zip(types, ("HASH", "RANGE"), strict=False)
+    ]
+    definitions = [{"AttributeName": name, "AttributeType": key_type} for name, key_type in types.items()]
     return read({"TableName": "table", "KeySchema": keys, "AttributeDefinitions": definitions})
 
 
 OTHER = "other"
-KEYS = table(s="S", n="N"), table(b="B")
+KEY_SCHEMAS = schema_of(s="S", n="N"), schema_of(b="B")
 TEXTS = [
     *(
         "",
@@ -51,12 +53,12 @@ TEXTS = [
     *("5", "-5", "+5", "5.", ".5", ".", "1e5", "1E-5", "1e", "5,6", "5,a", "٥", " 5", "5 ", "1" * 39, "1,2,3", "[1,2]"),
     *("AA==", "A===", "AAEC,AAED", '["AAEC","AAED"]', '["AAEC"]', "[null,true]"),
 ]
-# The document allows and the API refuses: a lower end above the higher one, and a key that is too long inside a list.
-# The document forbids and the API takes: an element of a JSON array in the syntax of another type.
-APART = {"between": {"a,", 'a,""', "[1,2]", "[null,true]"}, "in": {"x" * 2049, "[1,2]", "[null,true]"}}
+# Known differences. Only the document accepts a lower end above the higher one, and a list element that is too long for
+# a key. Only the API accepts an element of a JSON array in the syntax of another type.
+DIFFERENCES = {"between": {"a,", 'a,""', "[1,2]", "[null,true]"}, "in": {"x" * 2049, "[1,2]", "[null,true]"}}
 
 
-def is_taken(parameter: str, text: str, schema: TableSchema) -> bool:
+def is_accepted(parameter: str, text: str, schema: TableSchema) -> bool:
     try:
         conditions.parse(parameter, text, schema, Access(None))
     except Problem:
@@ -64,28 +66,32 @@ def is_taken(parameter: str, text: str, schema: TableSchema) -> bool:
     return True
 
 
-def is_told(one: dict[str, Any], value: Any) -> bool:
-    return bool(Draft202012Validator(one).is_valid(value))
+def is_valid(json_schema: dict[str, Any], value: Any) -> bool:
+    return bool(Draft202012Validator(json_schema).is_valid(value))
 
 
 @pytest.mark.parametrize(
-    "operator", [one for one in OPERATORS.values() if one.operand_syntax is not FLAG], ids=lambda one: one.key
+    "operator",
+    [operator for operator in OPERATORS.values() if operator.operand_syntax is not FLAG],
+    ids=lambda operator: operator.key,
 )
-@pytest.mark.parametrize("schema", KEYS, ids=["string and number", "binary"])
-def test_what_a_key_is_asked_for_is_told_as_it_is_taken(schema: TableSchema, operator: Operator) -> None:
+@pytest.mark.parametrize("schema", KEY_SCHEMAS, ids=["string and number", "binary"])
+def test_key_operand_schema_accepts_what_the_code_accepts(schema: TableSchema, operator: Operator) -> None:
     for name, kind in schema.types.items():
         if kind in operator.key_types:
-            told = parameters.key_operand(operator, name, schema)
-            for text in set(TEXTS) - APART.get(operator.key, set()):
-                assert is_told(told, text) == is_taken(f"{name}__{operator.key}", text, schema), text
+            documented = parameters.key_operand(operator, name, schema)
+            for text in set(TEXTS) - DIFFERENCES.get(operator.key, set()):
+                assert is_valid(documented, text) == is_accepted(f"{name}__{operator.key}", text, schema), text
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_what_another_attribute_is_asked_for_is_told_as_it_is_taken(operator: str) -> None:
-    told = parameters.other_conditions(SCHEMA, read_settings({"TABLE_NAME": "table"}))
+def test_other_operand_schema_accepts_what_the_code_accepts(operator: str) -> None:
+    documented = parameters.other_conditions(SCHEMA, read_settings({"TABLE_NAME": "table"}))
     for text in set(TEXTS) - {"a,", 'a,""'}:
         value = {"true": True}.get(text, text) if operator == "exists" else text
-        assert is_told(told, {f"other__{operator}": value}) == is_taken(f"other__{operator}", text, SCHEMA), text
+        assert is_valid(documented, {f"other__{operator}": value}) == is_accepted(f"other__{operator}", text, SCHEMA), (
+            text
+        )
 
 
 PATHS = [
@@ -109,40 +115,40 @@ PATHS = [
     *("", ".", "a.", ".a", "a..b", "a[1234567890]", "a[", "]", "_a", "a__b", "a]", "[a", "idx2"),
     *(".".join("a" * 32), ".".join("a" * 33), "a" + "[0]" * 31, "a" + "[0]" * 32, "mag", "mag.x", "mag[0]", "mag[x]"),
 ]
-LIMITED = {"ATTRIBUTES": "a,b.c,mag"}
+PUBLISHED = {"ATTRIBUTES": "a,b.c,mag"}
 
 
-@pytest.mark.parametrize("environ", [{}, LIMITED], ids=["all", "some"])
+@pytest.mark.parametrize("environ", [{}, PUBLISHED], ids=["all", "some"])
 @pytest.mark.parametrize("suffix", ["", "__gt", "__more"])
-def test_the_name_of_a_condition_is_told_as_it_is_taken(environ: dict[str, str], suffix: str) -> None:
+def test_condition_name_schema_accepts_what_the_code_accepts(environ: dict[str, str], suffix: str) -> None:
     settings = read_settings({"TABLE_NAME": "study_test", **environ})
     schema = access_of(settings, SCHEMA.table.keys).schema(SCHEMA)
-    told = parameters.other_conditions(schema, settings)
+    documented = parameters.other_conditions(schema, settings)
     for path in [*PATHS, r"b\.c", "b.c", "net", "place"]:
         try:
             (condition,) = controls.parse({path + suffix: ["5"]}, schema, settings).conditions
-            taken = condition.attribute not in schema.types  # Those have parameters of their own.
+            accepted = condition.attribute not in schema.types  # Keys have separate parameters.
         except (Problem, ValueError):
-            taken = False
-        assert is_told(told, {path + suffix: "5"}) == taken, path + suffix
+            accepted = False
+        assert is_valid(documented, {path + suffix: "5"}) == accepted, path + suffix
 
 
-@pytest.mark.parametrize("environ", [{}, LIMITED], ids=["all", "some"])
-def test_fields_are_told_as_they_are_taken(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("environ", [{}, PUBLISHED], ids=["all", "some"])
+def test_fields_schema_accepts_what_the_code_accepts(environ: dict[str, str]) -> None:
     settings = read_settings({"TABLE_NAME": "study_test", **environ})
     schema = access_of(settings, SCHEMA.table.keys).schema(SCHEMA)
-    told = parameters.fields(schema, settings)
+    documented = parameters.fields(schema, settings)
     for path in [*PATHS, r"b\.c", "b.c", "net", "place", "a,mag", "a,", "a,,b", "idx,mag", '""', 'a,""']:
         try:
-            taken = bool(controls.parse({"_fields": [path]}, schema, settings).fields)
+            accepted = bool(controls.parse({"_fields": [path]}, schema, settings).fields)
         except Problem:
-            taken = False
-        assert is_told(told, path) == taken, path
+            accepted = False
+        assert is_valid(documented, path) == accepted, path
 
 
 @pytest.mark.parametrize("attribute", ["a", "_id", "a.b", "a[0]", r"a\b", "a__gt", "_", "서울"])
-def test_the_parameter_of_a_key_is_of_that_key(attribute: str) -> None:
-    schema, settings = table(**{attribute: "S"}), read_settings({"TABLE_NAME": "table"})
+def test_parameter_name_of_a_key_is_parsed_as_that_key(attribute: str) -> None:
+    schema, settings = schema_of(**{attribute: "S"}), read_settings({"TABLE_NAME": "table"})
     for operator in OPERATORS.values():
         name = parameters.condition_name(attribute, operator)
         (condition,) = controls.parse(
