@@ -20,7 +20,7 @@ from tests import faults
 from tests.conftest import Get, Load, put_items
 from tests.query.test_planner import ORDERS_TABLE
 
-SHELVES: dict[str, Any] = {
+SHELVES_TABLE: dict[str, Any] = {
     "TableName": "shelves",
     "KeySchema": [{"AttributeName": "shelf", "KeyType": "HASH"}, {"AttributeName": "book", "KeyType": "RANGE"}],
     "AttributeDefinitions": [
@@ -29,13 +29,17 @@ SHELVES: dict[str, Any] = {
     ],
     "BillingMode": "PAY_PER_REQUEST",
 }
-ODD = ["100%", "a+b", "a b", "서울", "🚀", "a/b", 'say "hi"', "%2F", "a,b", "?&=#"]
+SPECIAL_KEYS = ["100%", "a+b", "a b", "서울", "🚀", "a/b", 'say "hi"', "%2F", "a,b", "?&=#"]
 
 
 @pytest.fixture(scope="module")
 def shelves(dynamodb: Any) -> str:
-    dynamodb.create_table(**SHELVES)
-    put_items(dynamodb, "shelves", [{"shelf": {"N": "1.5"}, "book": {"S": book}, "pages": {"N": "10"}} for book in ODD])
+    dynamodb.create_table(**SHELVES_TABLE)
+    put_items(
+        dynamodb,
+        "shelves",
+        [{"shelf": {"N": "1.5"}, "book": {"S": book}, "pages": {"N": "10"}} for book in SPECIAL_KEYS],
+    )
     return "shelves"
 
 
@@ -52,55 +56,55 @@ def body(response: HTTPResponse, status: int = 200) -> Any:
     return response.json_body
 
 
-def joined(get: Get, path: str, **query: str) -> list[Any]:
-    """The items of every page."""
+def all_pages(get: Get, path: str, **query: str) -> list[Any]:
+    """Return the items of all pages."""
     items: list[Any] = []
-    following: str | None = f"?{urlencode(query)}"
-    while following:
-        page = body(get(path + following))
+    next_query: str | None = f"?{urlencode(query)}"
+    while next_query:
+        page = body(get(path + next_query))
         items += page["items"]
-        following = page["next"]
+        next_query = page["next"]
     return items
 
 
-def test_the_root_describes_the_table(quakes: Any, get: Get) -> None:
-    described = body(get("/"))
-    assert described["table"] == "study_test"
-    assert described["keys"] == {"partition": {"name": "idx", "type": "S"}, "sort": None}
-    assert described["indexes"][0] == {
+def test_root_describes_the_table(quakes: Any, get: Get) -> None:
+    description = body(get("/"))
+    assert description["table"] == "study_test"
+    assert description["keys"] == {"partition": {"name": "idx", "type": "S"}, "sort": None}
+    assert description["indexes"][0] == {
         "name": "by_net",
         "kind": "global",
         "partition": {"name": "net", "type": "S"},
         "sort": {"name": "time", "type": "N"},
         "projection": None,
     }
-    assert described["links"] == {"items": "items", "item": "items/{idx}", "openapi": "openapi.json"}
-    assert described["operators"]["startswith"] == {
+    assert description["links"] == {"items": "items", "item": "items/{idx}", "openapi": "openapi.json"}
+    assert description["operators"]["startswith"] == {
         "description": "starts with",
         "operand": "value",
         "keys": ["B", "S"],
     }
-    assert described["operators"]["between"]["operand"] == "low,high"
-    assert described["limit"] == {"default": 100, "most": 1000}
+    assert description["operators"]["between"]["operand"] == "low,high"
+    assert description["limit"] == {"default": 100, "most": 1000}
 
 
-def test_every_quake_of_a_network_above_five_latest_first(quakes: list[Any], get: Get) -> None:
-    strong = [quake for quake in quakes if quake["net"]["S"] == "us" and float(quake["mag"]["N"]) >= 5]
-    strong.sort(key=lambda quake: -int(quake["time"]["N"]))
+def test_filtered_and_sorted_list_has_the_expected_items_in_order(quakes: list[Any], get: Get) -> None:
+    expected = [quake for quake in quakes if quake["net"]["S"] == "us" and float(quake["mag"]["N"]) >= 5]
+    expected.sort(key=lambda quake: -int(quake["time"]["N"]))
     response = get("/items?net=us&mag__gte=5&_sort=-time")
     assert response.headers["X-Plan"] == "Query index=by_net"
-    items = joined(get, "/items", net="us", mag__gte="5", _sort="-time", _limit="7")
-    assert [item["idx"] for item in items] == [quake["idx"]["S"] for quake in strong]
+    items = all_pages(get, "/items", net="us", mag__gte="5", _sort="-time", _limit="7")
+    assert [item["idx"] for item in items] == [quake["idx"]["S"] for quake in expected]
     assert len(items) == 39
 
 
 @pytest.mark.parametrize("limit", [1, 10, 100, 569, 853, 1000])
-def test_every_item_comes_once_whatever_the_limit(quakes: list[Any], get: Get, limit: int) -> None:
-    items = joined(get, "/items", _limit=str(limit), _fields="idx")
+def test_every_item_is_returned_once_under_any_limit(quakes: list[Any], get: Get, limit: int) -> None:
+    items = all_pages(get, "/items", _limit=str(limit), _fields="idx")
     assert sorted(item["idx"] for item in items) == sorted(quake["idx"]["S"] for quake in quakes)
 
 
-def test_headers_tell_the_plan_and_its_cost(quakes: Any, get: Get) -> None:
+def test_headers_have_the_plan_and_its_cost(quakes: Any, get: Get) -> None:
     response = get("/items?_limit=2")
     body(response)
     assert response.headers["X-Plan"] == "Scan"
@@ -113,7 +117,7 @@ def test_headers_tell_the_plan_and_its_cost(quakes: Any, get: Get) -> None:
     assert "Link" not in get("/items?idx=nothing").headers
 
 
-def test_another_origin_may_read_answers_and_errors_alike(quakes: Any, load_app: Load) -> None:
+def test_another_origin_may_read_responses_and_errors(quakes: Any, load_app: Load) -> None:
     http = Client(load_app(ALLOW_ORIGIN="https://example.org").app, stage_name="local").http
     for path, status in (("/items?_limit=1", 200), ("/items?_limit=x", 400), ("/items/none", 404)):
         response = http.get(path)
@@ -121,7 +125,7 @@ def test_another_origin_may_read_answers_and_errors_alike(quakes: Any, load_app:
         assert response.headers["Access-Control-Allow-Origin"] == "https://example.org"
 
 
-def test_an_item_is_found_by_its_key(quakes: list[Any], get: Get) -> None:
+def test_item_is_found_by_its_key(quakes: list[Any], get: Get) -> None:
     key = quakes[0]["idx"]["S"]
     response = get(f"/items/{quote(key)}")
     assert body(response)["idx"] == key
@@ -133,30 +137,30 @@ def test_an_item_is_found_by_its_key(quakes: list[Any], get: Get) -> None:
     assert body(get(f"/items/{quote(key)}?_explain=true"))["plan"] == "GetItem"
 
 
-def test_what_is_not_there_is_a_404(quakes: Any, get: Get, get_shelves: Get) -> None:
+def test_missing_item_is_a_404(quakes: Any, get: Get, get_shelves: Get) -> None:
     assert body(get("/items/nothing"), 404)["detail"] == "There is no item with idx 'nothing'."
     assert "has no sort key" in body(get("/items/a/b"), 404)["detail"]
     assert body(get_shelves("/items/1/none"), 404)["detail"] == "There is no item with shelf '1' and book 'none'."
 
 
-def test_a_table_with_a_sort_key_has_lists_of_its_partitions(get_shelves: Get) -> None:
-    listed = joined(get_shelves, "/items/1.5", _limit="3")
-    assert [item["book"] for item in listed] == sorted(ODD)
+def test_partition_of_a_table_with_a_sort_key_is_a_list(get_shelves: Get) -> None:
+    listed = all_pages(get_shelves, "/items/1.5", _limit="3")
+    assert [item["book"] for item in listed] == sorted(SPECIAL_KEYS)
     assert body(get_shelves("/items/1.50?book__startswith=a&_sort=-book&_limit=1"))["items"][0]["book"] == "a/b"
     assert body(get_shelves("/items/2"))["items"] == []
     assert get_shelves("/items/1.5").headers["X-Plan"] == "Query"
 
 
-@pytest.mark.parametrize("book", ODD)
-def test_a_path_is_decoded_exactly_once(get_shelves: Get, book: str) -> None:
-    # A slash cannot be routed reliably, so that such a key is asked for in the query.
+@pytest.mark.parametrize("book", SPECIAL_KEYS)
+def test_path_is_decoded_exactly_once(get_shelves: Get, book: str) -> None:
+    # A slash in a path cannot be routed reliably. The query takes such a key.
     if "/" not in book:
         assert body(get_shelves(f"/items/1.5/{quote(book, safe='')}"))["book"] == book
     found = body(get_shelves(f"/items?{urlencode({'shelf': '1.5', 'book': json.dumps(book)})}"))
     assert [item["book"] for item in found["items"]] == [book]
 
 
-def test_numbers_are_exact_either_way(quakes: list[Any], get: Get, load_app: Load) -> None:
+def test_numbers_are_exact_in_both_formats(quakes: list[Any], get: Get, load_app: Load) -> None:
     key = quote(quakes[0]["idx"]["S"])
     assert b'"-118.6671667"' in get(f"/items/{key}").body
     assert b"[-118.6671667,34.4945,26.49]" in get(f"/items/{key}?_numbers=number").body
@@ -165,7 +169,7 @@ def test_numbers_are_exact_either_way(quakes: list[Any], get: Get, load_app: Loa
     assert b'"mag":2,' in http.get("/items?mag=2").body
 
 
-def test_every_type_of_the_sample_is_there(quakes: Any, get: Get) -> None:
+def test_item_has_every_type_of_the_sample(quakes: Any, get: Get) -> None:
     (quake,) = body(get("/items?id=us1000chln"))["items"]
     assert quake["mag"] == "5.4"
     assert quake["mmi"] is None
@@ -175,19 +179,19 @@ def test_every_type_of_the_sample_is_there(quakes: Any, get: Get) -> None:
     assert "alert" not in quake
 
 
-def test_nested_values_and_sets_are_filtered(quakes: list[Any], get: Get) -> None:
-    deep = [q for q in quakes if float(q["geometry"]["M"]["coordinates"]["L"][2]["N"]) > 500]
-    found = joined(get, "/items", **{"geometry.coordinates[2]__gt": "500"})
-    assert sorted(item["idx"] for item in found) == sorted(quake["idx"]["S"] for quake in deep)
-    felt = [quake for quake in quakes if "dyfi" in quake["types"]["SS"]]
-    assert len(joined(get, "/items", types__contains="dyfi")) == len(felt) > 0
+def test_filter_matches_nested_values_and_sets(quakes: list[Any], get: Get) -> None:
+    deep_quakes = [quake for quake in quakes if float(quake["geometry"]["M"]["coordinates"]["L"][2]["N"]) > 500]
+    found = all_pages(get, "/items", **{"geometry.coordinates[2]__gt": "500"})
+    assert sorted(item["idx"] for item in found) == sorted(quake["idx"]["S"] for quake in deep_quakes)
+    felt_quakes = [quake for quake in quakes if "dyfi" in quake["types"]["SS"]]
+    assert len(all_pages(get, "/items", types__contains="dyfi")) == len(felt_quakes) > 0
 
 
-def test_only_what_is_published_leaves(quakes: Any, load_app: Load) -> None:
+def test_only_published_attributes_are_returned(quakes: Any, load_app: Load) -> None:
     http = Client(load_app(ATTRIBUTES="mag,place").app, stage_name="local").http
-    described = body(http.get("/"))
-    assert described["attributes"] == ["idx", "mag", "place"]
-    assert described["indexes"] == []
+    description = body(http.get("/"))
+    assert description["attributes"] == ["idx", "mag", "place"]
+    assert description["indexes"] == []
     (item,) = body(http.get("/items?_limit=1"))["items"]
     assert set(item) == {"idx", "mag", "place"}
     assert set(body(http.get(f"/items/{quote(item['idx'])}"))) == {"idx", "mag", "place"}
@@ -195,28 +199,28 @@ def test_only_what_is_published_leaves(quakes: Any, load_app: Load) -> None:
         assert http.get(f"/items?{query}").status_code == 400
 
 
-def test_the_most_that_one_answer_holds_is_the_owners_to_say(quakes: Any, load_app: Load) -> None:
+def test_max_limit_limits_the_items_of_a_response(quakes: Any, load_app: Load) -> None:
     http = Client(load_app(MAX_LIMIT="3").app, stage_name="local").http
     assert body(http.get("/items"))["count"] == 3
     assert "from 1 to 3" in body(http.get("/items?_limit=4"), 400)["detail"]
 
 
-def test_a_plan_is_explained_and_nothing_read(quakes: Any, get: Get) -> None:
+def test_explain_returns_the_plan_without_a_read(quakes: Any, get: Get) -> None:
     response = get("/items?net=us&_sort=time&_explain=true")
     assert body(response)["plan"] == response.headers["X-Plan"] == "Query index=by_net"
     assert "X-Consumed-Capacity" not in response.headers
 
 
-CURSOR = "_cursor does not belong to this request"
-BAD = [
+CURSOR_REFUSED = "_cursor does not belong to this request"
+INVALID_REQUESTS = [
     ("/items?_page=2", "Unknown parameter '_page'"),
     ("/items?mag__gte=big", "'big' is not a number"),
     ("/items?place__exists=maybe", "is not valid. Use true or false"),
     ("/items?_limit=0", "from 1 to 1000"),
     ("/items?_limit=abc", "from 1 to 1000"),
     ("/items?_limit=1e9", "from 1 to 1000"),
-    ("/items?_cursor=garbage", CURSOR),
-    ("/items?_cursor=", CURSOR),
+    ("/items?_cursor=garbage", CURSOR_REFUSED),
+    ("/items?_cursor=", CURSOR_REFUSED),
     ("/items?time=yesterday", "time is a number, but 'yesterday' is not a number"),
     ("/items?_sort=place", "Cannot sort by 'place'"),
     ("/items?net=us&_sort=mag", "Sortable here: time"),
@@ -236,8 +240,8 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "detail"), BAD)
-def test_bad_input_is_told_what_would_be_right(quakes: Any, get: Get, path: str, detail: str) -> None:
+@pytest.mark.parametrize(("path", "detail"), INVALID_REQUESTS)
+def test_invalid_request_is_a_400_that_says_what_to_write(quakes: Any, get: Get, path: str, detail: str) -> None:
     response = get(path)
     problem = body(response, 400)
     assert detail in problem["detail"]
@@ -245,20 +249,20 @@ def test_bad_input_is_told_what_would_be_right(quakes: Any, get: Get, path: str,
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
-def test_wrong_keys_in_a_path_are_told_what_would_be_right(get_shelves: Get) -> None:
+def test_invalid_key_in_a_path_is_a_400_that_names_its_type(get_shelves: Get) -> None:
     assert "shelf is a number, but 'top' is not a number" in body(get_shelves("/items/top"), 400)["detail"]
     assert "shelf is a number" in body(get_shelves("/items/top/a"), 400)["detail"]
 
 
-def test_a_value_may_be_long_where_it_is_no_key(quakes: Any, get: Get) -> None:
+def test_long_value_of_a_non_key_attribute_is_accepted(quakes: Any, get: Get) -> None:
     assert body(get(f"/items?place={'x' * 4096}"))["items"] == []
 
 
-def test_a_cursor_is_of_its_own_query_and_untouched(quakes: Any, get: Get, shelves: str, load_app: Load) -> None:
-    following = body(get("/items?net=us&_sort=time&_limit=5"))["next"]
-    mark = following.split("_cursor=")[1]
-    assert body(get(f"/items{following}"))["count"] == 5
-    assert body(get(f"/items?net=us&_sort=time&_limit=50&_cursor={mark}"))["count"] == 50
+def test_edited_cursor_or_one_of_another_query_is_a_400(quakes: Any, get: Get, shelves: str, load_app: Load) -> None:
+    next_query = body(get("/items?net=us&_sort=time&_limit=5"))["next"]
+    cursor = next_query.split("_cursor=")[1]
+    assert body(get(f"/items{next_query}"))["count"] == 5
+    assert body(get(f"/items?net=us&_sort=time&_limit=50&_cursor={cursor}"))["count"] == 50
     for query in (
         "net=ci&_sort=time",
         "net=us&_sort=-time",
@@ -266,24 +270,24 @@ def test_a_cursor_is_of_its_own_query_and_untouched(quakes: Any, get: Get, shelv
         "_limit=5",
         "_index=by_net",
     ):
-        assert CURSOR in body(get(f"/items?{query}&_cursor={mark}"), 400)["detail"]
-    for edited in (mark[:-1], mark[:10], f"A{mark}", mark[::-1]):
-        assert CURSOR in body(get(f"/items?net=us&_sort=time&_cursor={edited}"), 400)["detail"]
-    other = Client(load_app(TABLE_NAME=shelves).app, stage_name="local").http
-    assert CURSOR in body(other.get(f"/items?_cursor={mark}"), 400)["detail"]
+        assert CURSOR_REFUSED in body(get(f"/items?{query}&_cursor={cursor}"), 400)["detail"]
+    for edited in (cursor[:-1], cursor[:10], f"A{cursor}", cursor[::-1]):
+        assert CURSOR_REFUSED in body(get(f"/items?net=us&_sort=time&_cursor={edited}"), 400)["detail"]
+    other_http = Client(load_app(TABLE_NAME=shelves).app, stage_name="local").http
+    assert CURSOR_REFUSED in body(other_http.get(f"/items?_cursor={cursor}"), 400)["detail"]
 
 
-def test_a_forged_cursor_is_refused_by_dynamodb_and_told_so(quakes: Any, load_app: Load) -> None:
+def test_forged_cursor_refused_by_dynamodb_is_a_400(quakes: Any, load_app: Load) -> None:
     # The checksum is not a signature: DynamoDB refuses a start key outside the query.
     app = load_app()
     schema, query = app.API.table.schema(), {"net": ["us"], "_sort": ["time"], "time__gt": ["5"]}
     plan = plan_items(ReadRequest(schema, parse(query, schema, app.SETTINGS), app.SETTINGS))
     forged = cursors.encode({"idx": {"S": "a"}, "net": {"S": "us"}, "time": {"N": "1"}}, plan.start_keys, plan.identity)
     response = Client(app.app).http.get(f"/items?{urlencode(query, doseq=True)}&_cursor={forged}")
-    assert CURSOR in body(response, 400)["detail"]
+    assert CURSOR_REFUSED in body(response, 400)["detail"]
 
 
-def test_what_a_local_index_fetches_goes_out_as_narrow_as_asked(dynamodb: Any, load_app: Load) -> None:
+def test_item_fetched_through_a_local_index_is_reduced_to_the_fields(dynamodb: Any, load_app: Load) -> None:
     dynamodb.create_table(**ORDERS_TABLE, BillingMode="PAY_PER_REQUEST")
     notes: list[dict[str, Any]] = [
         {"M": {"by": {"S": "x"}, "on": {"S": "paper"}}},
@@ -297,45 +301,43 @@ def test_what_a_local_index_fetches_goes_out_as_narrow_as_asked(dynamodb: Any, l
     response = http.get("/items/anna?_sort=-total&note.by=x&_fields=note.on,date")
     assert response.headers["X-Plan"] == "Query index=by_total"
     assert body(response)["items"] == [{"date": "1"}, {"date": "0", "note": {"on": "paper"}}]
-    whole = body(http.get("/items/anna?_sort=total&note.by=y"))["items"]
-    assert whole == [{"customer": "anna", "date": "2", "total": "2", "note": {"by": "y", "on": "screen"}}]
+    full_items = body(http.get("/items/anna?_sort=total&note.by=y"))["items"]
+    assert full_items == [{"customer": "anna", "date": "2", "total": "2", "note": {"by": "y", "on": "screen"}}]
 
 
-def test_a_next_as_long_as_its_keys_is_in_the_body_alone(dynamodb: Any, load_app: Load) -> None:
-    dynamodb.create_table(**{**SHELVES, "TableName": "long"})
+def test_long_next_is_only_in_the_body(dynamodb: Any, load_app: Load) -> None:
+    dynamodb.create_table(**{**SHELVES_TABLE, "TableName": "long"})
     books = ["\x01" * 1000 + digit for digit in "123"]
     put_items(dynamodb, "long", [{"shelf": {"N": "1"}, "book": {"S": book}} for book in books])
     http = Client(load_app(TABLE_NAME="long").app, stage_name="local").http
     response = http.get("/items/1?_limit=1")
     assert len(response.json_body["next"]) > 6_000
     assert "Link" not in response.headers
-    assert [item["book"] for item in joined(http.get, "/items/1", _limit="1")] == books
+    assert [item["book"] for item in all_pages(http.get, "/items/1", _limit="1")] == books
 
 
-def test_a_next_says_what_was_asked_again(quakes: Any, get: Get) -> None:
-    asked = {"place__startswith": "1", "title__contains": "& +%/서", "_limit": "1"}
-    assert body(get(f"/items?{urlencode(asked)}"))["next"] is None
-    asked["title__contains"] = "km "
-    following = body(get(f"/items?{urlencode(asked)}"))["next"]
-    # No plus for a space: what stands between may leave a plus as it is.
-    assert following.startswith("?place__startswith=1&title__contains=km%20&_limit=1&_cursor=")
-    assert len(joined(get, "/items", **{**asked, "_limit": "100"})) > 100
+def test_next_repeats_the_parameters_of_the_request(quakes: Any, get: Get) -> None:
+    parameters = {"place__startswith": "1", "title__contains": "& +%/서", "_limit": "1"}
+    assert body(get(f"/items?{urlencode(parameters)}"))["next"] is None
+    parameters["title__contains"] = "km "
+    next_query = body(get(f"/items?{urlencode(parameters)}"))["next"]
+    # A space is written as %20: a proxy may leave a plus undecoded.
+    assert next_query.startswith("?place__startswith=1&title__contains=km%20&_limit=1&_cursor=")
+    assert len(all_pages(get, "/items", **{**parameters, "_limit": "100"})) > 100
 
 
-def test_another_refusal_of_a_page_is_not_blamed_on_its_cursor(
-    quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_throttled_page_with_a_cursor_is_a_503(quakes: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     app = load_app()
     http = Client(app.app, stage_name="local").http
-    following = body(http.get("/items?_limit=5"))["next"]
+    next_query = body(http.get("/items?_limit=5"))["next"]
     with faults.scripted_server((400, faults.error("ThrottlingException", "slow down"))) as (url, _):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
         monkeypatch.setattr(transport, "ATTEMPTS", 1)
         vars(app.API.table)["_dynamodb"] = DynamoDB(connect(os.environ))
-        assert "throttling" in body(http.get(f"/items{following}"), 503)["detail"]
+        assert "throttling" in body(http.get(f"/items{next_query}"), 503)["detail"]
 
 
-def test_an_error_of_chalices_own_is_a_problem_too(quakes: Any, load_app: Load) -> None:
+def test_error_of_chalice_is_a_problem(quakes: Any, load_app: Load) -> None:
     response = Client(load_app().app).http.post("/items", body=b"{}", headers={"Content-Type": "application/json"})
     problem = body(response, 405)
     assert problem["detail"] == "Unsupported method: POST."

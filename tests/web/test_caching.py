@@ -1,4 +1,4 @@
-"""The stream feeds every answer: a real table, its real stream, the app's own handler."""
+"""Cached responses and the change feed, over a real table, its real stream, and the app's handler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READS = ("GetItem", "Query", "Scan")
 
 
 class Clock:
-    """The time, moved by hand."""
+    """A clock that a test moves forward."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -33,24 +33,27 @@ class Clock:
 
 
 class LiveApi:
-    """A table with a stream and a feed, and the app over them."""
+    """The app over a table with a stream and a feed."""
 
     def __init__(self, dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch, **environ: str) -> None:
         self.dynamodb, self.table = dynamodb, f"live-{next(COUNTER)}"
         self.feed = f"{self.table}-feed"
-        made = dynamodb.create_table(**{**sample.TABLE, "TableName": self.table})["TableDescription"]
+        description = dynamodb.create_table(**{**sample.TABLE, "TableName": self.table})["TableDescription"]
         dynamodb.create_table(**sample.feed_table(self.feed))
-        self.environ = {"TABLE_NAME": self.table, "FEED_TABLE": self.feed, "STREAM_ARN": made["LatestStreamArn"]}
+        self.environ = {"TABLE_NAME": self.table, "FEED_TABLE": self.feed, "STREAM_ARN": description["LatestStreamArn"]}
         self.clock = Clock()
         self.load_app, self.monkeypatch = load_app, monkeypatch
-        self.app = self.function(**environ)
+        self.app = self.cold_app(**environ)
         self.http = Client(self.app.app, stage_name="local").http
-        self.stream = Delivery(
-            client("dynamodbstreams"), made["LatestStreamArn"], lambda event: self.app.on_change(event, None), 1000
+        self.delivery = Delivery(
+            client("dynamodbstreams"),
+            description["LatestStreamArn"],
+            lambda event: self.app.on_change(event, None),
+            1000,
         )
 
-    def function(self, **environ: str) -> ModuleType:
-        """A cold function of the app."""
+    def cold_app(self, **environ: str) -> ModuleType:
+        """Import the app again, as a cold function does. Return its module."""
         app = self.load_app(**self.environ, **environ)
         vars(app.API.cache)["_clock"] = self.clock
         vars(app.API.feed)["_clock"] = self.clock
@@ -61,7 +64,7 @@ class LiveApi:
         put_items(self.dynamodb, self.table, [{"idx": {"S": name}, **attributes} for name in names])
 
     def deliver(self) -> None:
-        while self.stream.poll():
+        while self.delivery.poll():
             pass
 
     def wait(self, seconds: float) -> None:
@@ -75,36 +78,36 @@ class LiveApi:
 
 
 @pytest.fixture
-def live(dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> LiveApi:
-    world = LiveApi(dynamodb, load_app, monkeypatch)
-    world.put("a", "b", "c", net={"S": "us"}, time={"N": "1"})
-    world.deliver()
-    world.wait(60)
-    return world
+def api(dynamodb: Any, load_app: Load, monkeypatch: pytest.MonkeyPatch) -> LiveApi:
+    api = LiveApi(dynamodb, load_app, monkeypatch)
+    api.put("a", "b", "c", net={"S": "us"}, time={"N": "1"})
+    api.deliver()
+    api.wait(60)
+    return api
 
 
-def test_what_has_not_changed_is_a_304_without_a_read_of_the_table(live: LiveApi, calls: list[dict[str, Any]]) -> None:
-    first = live.get("/items?_limit=2")
-    tag = first.headers["ETag"]
+def test_unchanged_response_is_a_304_without_reading_the_table(api: LiveApi, calls: list[dict[str, Any]]) -> None:
+    first = api.get("/items?_limit=2")
+    etag = first.headers["ETag"]
     assert "ETag" in first.headers["Access-Control-Expose-Headers"]
-    live.wait(2)
+    api.wait(2)
     calls.clear()
-    second = live.get("/items?_limit=2", 304, If_None_Match=tag)
+    second = api.get("/items?_limit=2", 304, If_None_Match=etag)
     assert second.body == b""
-    assert second.headers["ETag"] == tag
+    assert second.headers["ETag"] == etag
     assert second.headers["Cache-Control"] == "no-cache"
-    assert [(call["operation"], call["TableName"]) for call in calls] == [("GetItem", live.feed)]
+    assert [(call["operation"], call["TableName"]) for call in calls] == [("GetItem", api.feed)]
     assert float(second.headers["X-Consumed-Capacity"]) == 1
     # Within FRESHNESS_SECONDS not even the head is read.
-    assert live.get("/items?_limit=2", 304, If_None_Match=tag).headers["X-Consumed-Capacity"] == "0"
+    assert api.get("/items?_limit=2", 304, If_None_Match=etag).headers["X-Consumed-Capacity"] == "0"
     assert len(calls) == 1
 
 
-def test_a_second_get_in_a_warm_function_reads_no_item(live: LiveApi, calls: list[dict[str, Any]]) -> None:
+def test_repeated_request_in_a_warm_function_reads_nothing(api: LiveApi, calls: list[dict[str, Any]]) -> None:
     paths = ("/items?_limit=2", "/items/a", "/items?net=us&_sort=time&_limit=1")
-    first = [live.get(path) for path in paths]
+    first = [api.get(path) for path in paths]
     calls.clear()
-    second = [live.get(path) for path in paths]
+    second = [api.get(path) for path in paths]
     assert calls == []
     for before, after in zip(first, second, strict=True):
         assert after.body == before.body
@@ -115,182 +118,182 @@ def test_a_second_get_in_a_warm_function_reads_no_item(live: LiveApi, calls: lis
     assert "Link" in second[0].headers
 
 
-def test_a_change_is_in_the_next_answer_under_another_tag(live: LiveApi) -> None:
-    before = live.get("/items?_fields=idx,mag")
-    live.put("a", mag={"N": "9"})
-    live.deliver()
-    live.wait(1)
-    after = live.get("/items?_fields=idx,mag", If_None_Match=before.headers["ETag"])
+def test_change_is_in_the_next_response_with_a_new_etag(api: LiveApi) -> None:
+    before = api.get("/items?_fields=idx,mag")
+    api.put("a", mag={"N": "9"})
+    api.deliver()
+    api.wait(1)
+    after = api.get("/items?_fields=idx,mag", If_None_Match=before.headers["ETag"])
     assert {"idx": "a", "mag": "9"} in after.json_body["items"]
     assert after.headers["ETag"] != before.headers["ETag"]
 
 
-def test_a_change_elsewhere_makes_another_tag_of_the_same_answer_and_is_a_304_still(live: LiveApi) -> None:
-    tag = live.get("/items/a").headers["ETag"]
-    live.put("z")
-    live.deliver()
-    live.wait(1)
-    again = live.get("/items/a", 304, If_None_Match=f'"other", W/{tag}')
-    assert again.headers["ETag"] != tag
-    assert again.headers["ETag"].partition("-")[2] == tag.partition("-")[2]
+def test_change_of_another_item_is_a_304_with_a_new_etag(api: LiveApi) -> None:
+    etag = api.get("/items/a").headers["ETag"]
+    api.put("z")
+    api.deliver()
+    api.wait(1)
+    unchanged = api.get("/items/a", 304, If_None_Match=f'"other", W/{etag}')
+    assert unchanged.headers["ETag"] != etag
+    assert unchanged.headers["ETag"].partition("-")[2] == etag.partition("-")[2]
 
 
-def test_another_function_knows_a_tag_as_well(live: LiveApi, calls: list[dict[str, Any]]) -> None:
-    tag = live.get("/items?_limit=2&net=us").headers["ETag"]
-    other = Client(live.function().app, stage_name="local").http
+def test_etag_is_valid_in_another_function(api: LiveApi, calls: list[dict[str, Any]]) -> None:
+    etag = api.get("/items?_limit=2&net=us").headers["ETag"]
+    other_http = Client(api.cold_app().app, stage_name="local").http
     calls.clear()
-    # The order of parameters makes no other request.
-    assert other.get("/items?net=us&_limit=2", headers={"If-None-Match": tag}).status_code == 304
+    # The order of the parameters does not matter.
+    assert other_http.get("/items?net=us&_limit=2", headers={"If-None-Match": etag}).status_code == 304
     assert {call["operation"] for call in calls} == {"DescribeTable", "GetItem"}
 
 
-def test_another_request_or_another_setting_has_another_tag(live: LiveApi) -> None:
+def test_etag_depends_on_the_request_and_the_settings(api: LiveApi) -> None:
     paths = ("/items", "/items?_limit=2", "/items?_numbers=number", "/items/a", "/items/b", "/items?net=us")
-    tags = [live.get(path).headers["ETag"] for path in paths]
-    http = Client(live.function(ATTRIBUTES="net,time").app, stage_name="local").http
-    tags += [http.get(path).headers["ETag"] for path in paths]
-    assert len({tag.partition("-")[0] for tag in tags}) == 2 * len(paths)
+    etags = [api.get(path).headers["ETag"] for path in paths]
+    http = Client(api.cold_app(ATTRIBUTES="net,time").app, stage_name="local").http
+    etags += [http.get(path).headers["ETag"] for path in paths]
+    assert len({etag.partition("-")[0] for etag in etags}) == 2 * len(paths)
 
 
-def test_to_follow_from_the_position_of_an_answer_misses_nothing(live: LiveApi) -> None:
-    # Another function knows of a change that this one, which trusts its head for a while, does not.
-    other = Client(live.function().app, stage_name="local").http
-    assert live.get("/items/a").headers["X-Position"] == "3"
-    live.put("a", mag={"N": "9"})
-    live.deliver()
-    assert other.get("/changes").json_body["next"] == 4
-    old = live.get("/items/a")
-    assert "mag" not in old.json_body
-    missed = other.get(f"/changes?_since={old.headers['X-Position']}").json_body["changes"]
+def test_changes_since_the_position_of_a_response_are_complete(api: LiveApi) -> None:
+    # This function still trusts the head that it has read. Another one already knows the change.
+    other_http = Client(api.cold_app().app, stage_name="local").http
+    assert api.get("/items/a").headers["X-Position"] == "3"
+    api.put("a", mag={"N": "9"})
+    api.deliver()
+    assert other_http.get("/changes").json_body["next"] == 4
+    stale = api.get("/items/a")
+    assert "mag" not in stale.json_body
+    missed = other_http.get(f"/changes?_since={stale.headers['X-Position']}").json_body["changes"]
     assert [change["new"]["mag"] for change in missed] == ["9"]
-    live.wait(1)
-    again = live.get("/items/a", If_None_Match=old.headers["ETag"])
-    assert again.headers["X-Position"] == "4"
-    assert live.get("/items/a", 304, If_None_Match=again.headers["ETag"]).headers["X-Position"] == "4"
-    assert "X-Position" in again.headers["Access-Control-Expose-Headers"]
+    api.wait(1)
+    fresh = api.get("/items/a", If_None_Match=stale.headers["ETag"])
+    assert fresh.headers["X-Position"] == "4"
+    assert api.get("/items/a", 304, If_None_Match=fresh.headers["ETag"]).headers["X-Position"] == "4"
+    assert "X-Position" in fresh.headers["Access-Control-Expose-Headers"]
 
 
-def test_whatever_version_a_client_has_may_be_what_it_asks_for(live: LiveApi) -> None:
-    assert live.get("/items/a", 304, If_None_Match="*").body == b""
-    live.get("/items/none", 404, If_None_Match="*")
+def test_if_none_match_star_is_a_304_for_an_existing_item(api: LiveApi) -> None:
+    assert api.get("/items/a", 304, If_None_Match="*").body == b""
+    api.get("/items/none", 404, If_None_Match="*")
 
 
-def test_no_cache_goes_around_the_cache(live: LiveApi) -> None:
-    tag = live.get("/items/a").headers["ETag"]
-    live.put("a", mag={"N": "9"})
-    # Not delivered: nothing but a read of the table can tell.
-    assert "mag" not in live.get("/items/a").json_body
-    assert live.get("/items/a", If_None_Match=tag, Cache_Control="no-cache").json_body["mag"] == "9"
-    assert live.get("/items/a").json_body["mag"] == "9"
+def test_no_cache_bypasses_the_cache(api: LiveApi) -> None:
+    etag = api.get("/items/a").headers["ETag"]
+    api.put("a", mag={"N": "9"})
+    # The change is not delivered: only a read of the table shows it.
+    assert "mag" not in api.get("/items/a").json_body
+    assert api.get("/items/a", If_None_Match=etag, Cache_Control="no-cache").json_body["mag"] == "9"
+    assert api.get("/items/a").json_body["mag"] == "9"
 
 
-def test_where_the_stream_has_stopped_no_answer_is_older_than_max_stale_seconds(live: LiveApi) -> None:
-    tag = live.get("/items/a").headers["ETag"]
-    live.put("a", mag={"N": "9"})
-    until = live.clock.now + 60
-    seen = False
-    while live.clock.now < until:
-        live.wait(1)
-        response = live.http.get("/items/a", headers={"If-None-Match": tag})
-        seen = seen or response.status_code == 200
-    assert seen
-    assert live.get("/items/a").json_body["mag"] == "9"
+def test_stopped_stream_makes_no_response_older_than_max_stale_seconds(api: LiveApi) -> None:
+    etag = api.get("/items/a").headers["ETag"]
+    api.put("a", mag={"N": "9"})
+    deadline = api.clock.now + 60
+    is_renewed = False
+    while api.clock.now < deadline:
+        api.wait(1)
+        response = api.http.get("/items/a", headers={"If-None-Match": etag})
+        is_renewed = is_renewed or response.status_code == 200
+    assert is_renewed
+    assert api.get("/items/a").json_body["mag"] == "9"
 
 
-def test_how_stale_an_answer_may_be_is_the_owners_to_say(live: LiveApi) -> None:
-    http = Client(live.function(MAX_STALE_SECONDS="5").app, stage_name="local").http
+def test_max_stale_seconds_limits_the_age_of_a_response(api: LiveApi) -> None:
+    http = Client(api.cold_app(MAX_STALE_SECONDS="5").app, stage_name="local").http
     assert "mag" not in http.get("/items/a").json_body
-    live.put("a", mag={"N": "9"})
-    live.wait(5)
+    api.put("a", mag={"N": "9"})
+    api.wait(5)
     assert http.get("/items/a").json_body["mag"] == "9"
 
 
-def test_how_long_a_head_is_trusted_is_the_owners_to_say(live: LiveApi, calls: list[dict[str, Any]]) -> None:
-    for seconds, heads in (("0", 3), ("1", 1), ("100", 1)):
-        http = Client(live.function(FRESHNESS_SECONDS=seconds).app, stage_name="local").http
+def test_freshness_seconds_limits_the_reads_of_the_head(api: LiveApi, calls: list[dict[str, Any]]) -> None:
+    for seconds, reads in (("0", 3), ("1", 1), ("100", 1)):
+        http = Client(api.cold_app(FRESHNESS_SECONDS=seconds).app, stage_name="local").http
         calls.clear()
         for _ in range(3):
             assert http.get("/items/a").status_code == 200
-        assert len([call for call in calls if call["TableName"] == live.feed]) == heads
+        assert len([call for call in calls if call["TableName"] == api.feed]) == reads
 
 
 @pytest.mark.parametrize("path", ["/items?net=us&_sort=time", "/items/a?_consistent=false"])
-def test_an_eventually_consistent_answer_has_no_tag_while_the_head_has_just_moved(live: LiveApi, path: str) -> None:
-    assert "ETag" in live.get(path).headers
-    live.put("a", net={"S": "us"}, time={"N": "2"})
-    live.deliver()
-    live.wait(1)
-    calm = live.get("/items/a").headers
+def test_eventually_consistent_response_has_no_etag_after_a_recent_change(api: LiveApi, path: str) -> None:
+    assert "ETag" in api.get(path).headers
+    api.put("a", net={"S": "us"}, time={"N": "2"})
+    api.deliver()
+    api.wait(1)
+    consistent_headers = api.get("/items/a").headers
     for _ in range(3):
-        moved = live.get(path)
-        assert "ETag" not in moved.headers
-        assert float(moved.headers["X-Consumed-Capacity"]) > 0
-        live.wait(1)
-    assert "ETag" in calm
-    live.wait(caching.SETTLE_SECONDS)
-    assert "ETag" in live.get(path).headers
+        response = api.get(path)
+        assert "ETag" not in response.headers
+        assert float(response.headers["X-Consumed-Capacity"]) > 0
+        api.wait(1)
+    assert "ETag" in consistent_headers
+    api.wait(caching.SETTLE_SECONDS)
+    assert "ETag" in api.get(path).headers
 
 
-def test_a_feed_made_again_changes_every_tag(live: LiveApi) -> None:
-    tags = [live.get(path).headers["ETag"] for path in ("/items", "/items/a")]
-    live.dynamodb.delete_table(TableName=live.feed)
-    live.dynamodb.create_table(**sample.feed_table(live.feed))
-    # The function remembers the feed that was: another one takes over.
-    live.app = live.function()
-    live.put("a", "b", "c", mag={"N": "1"})
-    live.deliver()
-    live.wait(60)
-    assert live.get("/changes").json_body["next"] == 3
-    again = [live.get(path).headers["ETag"] for path in ("/items", "/items/a")]
-    assert not {tag.partition("-")[0] for tag in tags} & {tag.partition("-")[0] for tag in again}
+def test_recreated_feed_changes_every_etag(api: LiveApi) -> None:
+    etags = [api.get(path).headers["ETag"] for path in ("/items", "/items/a")]
+    api.dynamodb.delete_table(TableName=api.feed)
+    api.dynamodb.create_table(**sample.feed_table(api.feed))
+    # The function remembers the old feed. A cold one replaces it.
+    api.app = api.cold_app()
+    api.put("a", "b", "c", mag={"N": "1"})
+    api.deliver()
+    api.wait(60)
+    assert api.get("/changes").json_body["next"] == 3
+    new_etags = [api.get(path).headers["ETag"] for path in ("/items", "/items/a")]
+    assert not {etag.partition("-")[0] for etag in etags} & {etag.partition("-")[0] for etag in new_etags}
 
 
-@pytest.mark.parametrize("slow", [False, True])
-def test_a_feed_that_cannot_be_read_is_no_reason_not_to_answer(
-    live: LiveApi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, slow: bool
+@pytest.mark.parametrize("times_out", [False, True])
+def test_unreadable_feed_is_logged_and_items_are_still_served(
+    api: LiveApi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, times_out: bool
 ) -> None:
     def timeout(self: FeedReader) -> None:
         raise DynamoDBError(UNREACHABLE, "here")
 
-    live.dynamodb.delete_table(TableName=live.feed)
-    if slow:
+    api.dynamodb.delete_table(TableName=api.feed)
+    if times_out:
         monkeypatch.setattr(FeedReader, "head", timeout)
     with caplog.at_level(logging.WARNING, "tablecast"):
-        response = live.get("/items/a")
+        response = api.get("/items/a")
     assert response.json_body["idx"] == "a"
     assert "ETag" not in response.headers
     assert "The feed cannot be read" in caplog.messages[0]
-    assert live.get("/changes", 503).headers["Retry-After"] == ("2" if slow else "60")
+    assert api.get("/changes", 503).headers["Retry-After"] == ("2" if times_out else "60")
 
 
-def test_with_little_time_left_the_head_is_not_asked_for(
-    live: LiveApi, monkeypatch: pytest.MonkeyPatch, calls: list[dict[str, Any]]
+def test_head_is_not_read_with_little_time_left(
+    api: LiveApi, monkeypatch: pytest.MonkeyPatch, calls: list[dict[str, Any]]
 ) -> None:
     monkeypatch.setattr("chalicelib.web.api.seconds_left", lambda request: 20.0)
-    assert "ETag" not in live.get("/items/a").headers
-    assert live.feed not in [call["TableName"] for call in calls]
+    assert "ETag" not in api.get("/items/a").headers
+    assert api.feed not in [call["TableName"] for call in calls]
 
 
-def test_what_is_kept_is_bounded_in_bytes(live: LiveApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_is_bounded_in_bytes(api: LiveApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "CACHE_BYTES", 3600)
     paths = [f"/items/{name}" for name in "abc"] * 2 + ["/items/c?_fields=idx"]
     for path in paths:
-        live.get(path)
-    kept = vars(live.app.API.cache)["_answers"]
-    assert 1 < len(kept) < 4
-    assert sum(page.size for page in kept.values()) == vars(live.app.API.cache)["_bytes"] <= 3600
-    live.get("/items/c", Cache_Control="no-cache")
-    assert sum(page.size for page in kept.values()) == vars(live.app.API.cache)["_bytes"] <= 3600
+        api.get(path)
+    cached = vars(api.app.API.cache)["_answers"]
+    assert 1 < len(cached) < 4
+    assert sum(page.size for page in cached.values()) == vars(api.app.API.cache)["_bytes"] <= 3600
+    api.get("/items/c", Cache_Control="no-cache")
+    assert sum(page.size for page in cached.values()) == vars(api.app.API.cache)["_bytes"] <= 3600
 
 
-def test_changes_are_followed(live: LiveApi) -> None:
-    now = live.get("/changes").json_body
-    assert now == {"changes": [], "next": 3, "more": False}
-    live.put("a", mag={"N": "9"})
-    live.dynamodb.delete_item(TableName=live.table, Key={"idx": {"S": "b"}})
-    live.deliver()
-    live.wait(1)
-    page = live.get("/changes?_since=3&_limit=1")
+def test_changes_are_read_page_by_page(api: LiveApi) -> None:
+    start = api.get("/changes").json_body
+    assert start == {"changes": [], "next": 3, "more": False}
+    api.put("a", mag={"N": "9"})
+    api.dynamodb.delete_item(TableName=api.table, Key={"idx": {"S": "b"}})
+    api.deliver()
+    api.wait(1)
+    page = api.get("/changes?_since=3&_limit=1")
     (change,) = page.json_body["changes"]
     assert page.json_body["next"] == 4
     assert page.json_body["more"] is True
@@ -300,57 +303,55 @@ def test_changes_are_followed(live: LiveApi) -> None:
     assert change["old"] == {"idx": "a", "net": "us", "time": "1"}
     assert change["at"].endswith("Z")
     assert float(page.headers["X-Consumed-Capacity"]) > 0
-    page = live.get("/changes?_since=4")
+    page = api.get("/changes?_since=4")
     assert [change["op"] for change in page.json_body["changes"]] == ["remove"]
     assert (page.json_body["next"], page.json_body["more"]) == (5, False)
-    assert live.get("/changes?_since=5").json_body == {"changes": [], "next": 5, "more": False}
+    assert api.get("/changes?_since=5").json_body == {"changes": [], "next": 5, "more": False}
 
 
-def test_following_a_feed_that_stands_still_costs_a_function_one_read_a_second(
-    live: LiveApi, calls: list[dict[str, Any]]
-) -> None:
+def test_polling_an_unchanged_feed_reads_once_a_second(api: LiveApi, calls: list[dict[str, Any]]) -> None:
     for _ in range(4):
-        assert live.get("/changes?_since=3").json_body["changes"] == []
+        assert api.get("/changes?_since=3").json_body["changes"] == []
     assert len(calls) == 1
-    # What another function has given out already is no position ahead of the feed.
-    live.put("z")
-    live.deliver()
-    assert live.get("/changes?_since=4").json_body == {"changes": [], "next": 4, "more": False}
-    assert live.get("/changes?_since=3").json_body["next"] == 4
+    # A position that another function has returned is valid here too.
+    api.put("z")
+    api.deliver()
+    assert api.get("/changes?_since=4").json_body == {"changes": [], "next": 4, "more": False}
+    assert api.get("/changes?_since=3").json_body["next"] == 4
 
 
-def test_a_position_that_is_not_kept_is_gone(live: LiveApi) -> None:
-    live.put("z")
-    live.deliver()
-    live.wait(30 * 24 * 3600)
+def test_position_outside_the_feed_is_a_410(api: LiveApi) -> None:
+    api.put("z")
+    api.deliver()
+    api.wait(30 * 24 * 3600)
     for since in (2, 5):
-        response = live.get(f"/changes?_since={since}", 410)
+        response = api.get(f"/changes?_since={since}", 410)
         assert response.headers["Content-Type"] == "application/problem+json"
         assert f"since is {since}" in response.json_body["detail"]
 
 
-def test_changes_hold_what_is_published_also_of_before(live: LiveApi) -> None:
-    live.put("a", mag={"N": "9"}, alert={"S": "green"})
-    live.deliver()
-    http = Client(live.function(ATTRIBUTES="mag", NUMBERS="number").app, stage_name="local").http
+def test_both_images_of_a_change_have_only_published_attributes(api: LiveApi) -> None:
+    api.put("a", mag={"N": "9"}, alert={"S": "green"})
+    api.deliver()
+    http = Client(api.cold_app(ATTRIBUTES="mag", NUMBERS="number").app, stage_name="local").http
     response = http.get("/changes?_since=3")
     assert response.json_body["changes"][0]["new"] == {"idx": "a", "mag": 9}
     assert response.json_body["changes"][0]["old"] == {"idx": "a"}
 
 
-def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: LiveApi) -> None:
+def test_page_of_changes_is_limited_in_bytes(api: LiveApi) -> None:
     text = "\x01" * 90_000
-    live.put("p", "q", "r", "s", "t", title={"S": text})
-    live.deliver()
-    seen, following, more = [], 3, True
+    api.put("p", "q", "r", "s", "t", title={"S": text})
+    api.deliver()
+    seen, position, more = [], 3, True
     while more:
-        page = live.get(f"/changes?_since={following}")
+        page = api.get(f"/changes?_since={position}")
         assert len(page.body) < 2_100_000
         seen += page.json_body["changes"]
-        following, more = page.json_body["next"], page.json_body["more"]
+        position, more = page.json_body["next"], page.json_body["more"]
     assert [change["position"] for change in seen] == [4, 5, 6, 7, 8]
     assert all(change["new"]["title"] == text for change in seen)
-    assert live.get("/changes?_since=3").json_body["next"] < 8
+    assert api.get("/changes?_since=3").json_body["next"] < 8
 
 
 @pytest.mark.parametrize(
@@ -366,11 +367,13 @@ def test_an_answer_of_changes_is_as_long_as_lambda_lets_it(live: LiveApi) -> Non
         ("_since=1&_since=2", "_since is given 2 times. Give it once."),
     ],
 )
-def test_bad_parameters_of_changes_are_told_what_would_be_right(live: LiveApi, query: str, detail: str) -> None:
-    assert detail in live.get(f"/changes?{query}", 400).json_body["detail"]
+def test_invalid_parameter_of_changes_is_a_400_that_says_what_to_write(api: LiveApi, query: str, detail: str) -> None:
+    assert detail in api.get(f"/changes?{query}", 400).json_body["detail"]
 
 
-def test_without_a_feed_changes_say_how_to_turn_it_on(quakes: Any, load_app: Load, calls: list[dict[str, Any]]) -> None:
+def test_changes_without_a_feed_are_a_503_that_says_how_to_enable_it(
+    quakes: Any, load_app: Load, calls: list[dict[str, Any]]
+) -> None:
     app = load_app()
     assert not hasattr(app, "on_change")
     http = Client(app.app, stage_name="local").http
@@ -384,16 +387,16 @@ def test_without_a_feed_changes_say_how_to_turn_it_on(quakes: Any, load_app: Loa
     assert "ETag" not in listed.headers
 
 
-def test_a_feed_is_in_the_description_of_the_table(live: LiveApi) -> None:
-    assert live.get("/").json_body["links"]["changes"] == "changes"
+def test_description_links_to_the_changes(api: LiveApi) -> None:
+    assert api.get("/").json_body["links"]["changes"] == "changes"
 
 
-def test_the_handler_raises_what_a_retry_can_mend(live: LiveApi) -> None:
-    live.dynamodb.delete_table(TableName=live.feed)
-    live.app = live.function()
-    live.put("a")
+def test_handler_raises_a_retryable_error(api: LiveApi) -> None:
+    api.dynamodb.delete_table(TableName=api.feed)
+    api.app = api.cold_app()
+    api.put("a")
     event: dict[str, Any] = {}
-    live.stream = Delivery(client("dynamodbstreams"), live.environ["STREAM_ARN"], event.update, 1000)
-    live.deliver()
+    api.delivery = Delivery(client("dynamodbstreams"), api.environ["STREAM_ARN"], event.update, 1000)
+    api.deliver()
     with pytest.raises(DynamoDBError, match="ResourceNotFound"):
-        live.app.on_change(event, None)
+        api.app.on_change(event, None)

@@ -15,7 +15,7 @@ def refusal(code: str, status: int = 400, message: str = f"User: {ARN} is not au
     return DynamoDBError(code, message, status)
 
 
-def test_a_problem_is_a_problem_document() -> None:
+def test_problem_has_the_body_of_a_problem_document() -> None:
     problem = bad_request("No such thing: say another.")
     assert json.loads(problem.body) == {
         "type": "about:blank",
@@ -27,28 +27,28 @@ def test_a_problem_is_a_problem_document() -> None:
     assert problem_of(problem, "id") is problem
 
 
-def test_what_can_be_tried_again_says_when() -> None:
+def test_503_has_a_retry_after() -> None:
     assert Problem(503, "Later.").headers["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_what_dynamodb_refuses_is_a_503_that_tells_no_secret(code: str) -> None:
+def test_refusal_of_dynamodb_is_a_503_without_its_arn(code: str) -> None:
     problem = problem_of(refusal(code), "id")
     assert problem.status == 503
     assert "arn:" not in problem.body
 
 
-def test_an_unknown_failure_of_dynamodb_itself_is_a_503() -> None:
+def test_unknown_failure_of_dynamodb_is_a_503() -> None:
     assert problem_of(refusal("Whatever", 500), "id").status == 503
 
 
-def test_an_index_that_has_gone_is_a_503() -> None:
-    gone = refusal("ValidationException", 400, "The table does not have the specified index: by_net")
-    assert problem_of(gone, "id").status == 503
+def test_deleted_index_is_a_503() -> None:
+    deleted_index = refusal("ValidationException", 400, "The table does not have the specified index: by_net")
+    assert problem_of(deleted_index, "id").status == 503
 
 
 @pytest.mark.parametrize("error", [KeyError("secret"), refusal("ValidationException", 400, f"{ARN} secret")])
-def test_anything_else_is_a_500_that_names_the_request(error: Exception) -> None:
+def test_other_error_is_a_500_that_names_the_request(error: Exception) -> None:
     problem = problem_of(error, "request-1")
     assert problem.status == 500
     assert "request-1" in problem.detail
