@@ -27,7 +27,7 @@ Join = Callable[..., str]
 
 @pytest.fixture
 def join(tmp_path: pathlib.Path) -> Join:
-    """The page of the parts that are given, by their file's name without its ending, or `index` and `styles`."""
+    """Return a function that joins `index`, `styles` and modules. A module's keyword is its file's name without .js."""
 
     def join(index: str = INDEX, styles: dict[str, str] = STYLES, **modules: str) -> str:
         parts = {"index.html": index, **styles, **{f"{name}.js": text for name, text in modules.items()}}
@@ -38,25 +38,25 @@ def join(tmp_path: pathlib.Path) -> Join:
     return join
 
 
-def node(script: str) -> str:
-    """What the module `script` prints."""
+def run_in_node(script: str) -> str:
+    """Run `script` as a module. Return its output."""
     command = [NODE, "--input-type=module"]
     return subprocess.run(command, input=script, capture_output=True, text=True, check=True).stdout
 
 
-def inline(page: str, element: str) -> str:
+def element_text(page: str, element: str) -> str:
     (text,) = re.findall(rf"<{element}\b[^>]*>(.*?)</{element}>", page, re.DOTALL)
     return str(text)
 
 
-def test_a_module_runs_once_and_after_all_that_it_imports(join: Join) -> None:
+def test_module_runs_once_after_its_imports(join: Join) -> None:
     page = join(
         main="import {b} from './b.js';\nimport {a} from './a.js';\n\nconsole.log('main', a, b);\n",
         a="import {\n  c,\n  $d,\n} from './c.js';\n\nconsole.log('a');\nexport const a = c + $d;\n",
         b="import {c} from './c.js';\n\nconsole.log('b');\nexport let b = c;\n",
         c="console.log('c');\nexport function c1() {}\nexport const c = 1;\nexport const $d = 2;\n",
     )
-    assert node(inline(page, "script")) == "c\nb\na\nmain 3 1\n"
+    assert run_in_node(element_text(page, "script")) == "c\nb\na\nmain 3 1\n"
 
 
 def test_every_kind_of_declaration_is_joined(join: Join) -> None:
@@ -65,59 +65,59 @@ def test_every_kind_of_declaration_is_joined(join: Join) -> None:
         a="export class A {\n  x = 1;\n}\nexport function b() {\n  return 2;\n}\n"
         "export async function c() {\n  return 3;\n}\nexport const d = 4;\nexport let e = 5;\n",
     )
-    assert node(inline(page, "script")) == "1 2 3 4 5\n"
+    assert run_in_node(element_text(page, "script")) == "1 2 3 4 5\n"
 
 
-def test_what_a_module_assigns_is_seen_by_those_that_import_it(join: Join) -> None:
+def test_assignment_to_an_export_is_visible_to_its_importers(join: Join) -> None:
     page = join(
         main="import {count, next} from './a.js';\nnext();\nconsole.log(count);\n",
         a="export let count = 0;\nexport function next() {\n  count++;\n}\n",
     )
-    assert node(inline(page, "script")) == "1\n"
+    assert run_in_node(element_text(page, "script")) == "1\n"
 
 
-def test_styles_are_joined_in_their_order(join: Join) -> None:
+def test_styles_are_joined_in_order(join: Join) -> None:
     page = join(main="console.log(1);\n")
-    assert inline(page, "style") == (
+    assert element_text(page, "style") == (
         "\n/* first.css */\n\na { color: red; }\n\n/* second.css */\n\nb::before { content: '\\201c'; }\n"
     )
     assert page.startswith("<!doctype html>\n<title>Page</title>\n<style>\n")
 
 
-def test_comments_of_types_are_left_out_and_reasons_stay(join: Join) -> None:
+def test_type_comments_are_removed_and_other_comments_kept(join: Join) -> None:
     page = join(
         main="/** Return it.\n *\n * @param {import('./x.js').X} x\n */\nconst a = /** @type {any} */ (1);\n"
         "// Because of that.\n/** @type {X} */ (a);\n\n  /** @type {X} */\nconsole.log(a);\n"
     )
-    script = inline(page, "script")
+    script = element_text(page, "script")
     assert "Return it" not in script
     assert "// Because of that.\n/** @type {X} */ (a);\n" in script
-    assert node(script) == "1\n"
+    assert run_in_node(script) == "1\n"
 
 
-def test_names_inside_functions_may_be_the_same(join: Join) -> None:
+def test_local_names_of_functions_may_repeat(join: Join) -> None:
     page = join(
         main="import {a} from './a.js';\nfunction f() {\n  const x = a();\n  return x;\n}\nconsole.log(f());\n",
         a="export function a() {\n  const x = 1;\n  return x;\n}\n",
     )
-    assert node(inline(page, "script")) == "1\n"
+    assert run_in_node(element_text(page, "script")) == "1\n"
 
 
 @pytest.mark.parametrize(
     "declaration", ["const x = 1;", "export function x() {}", "class x {}", "async function x() {}"]
 )
-def test_a_name_that_two_modules_declare_is_refused(join: Join, declaration: str) -> None:
+def test_name_declared_by_two_modules_is_refused(join: Join, declaration: str) -> None:
     with pytest.raises(ValueError, match=re.escape("main.js and a.js both declare x: rename one.")):
         join(main=f"import {{y}} from './a.js';\n{declaration}\n", a="let x = 1;\nexport const y = 1;\n")
 
 
 @pytest.mark.parametrize("declaration", ["const {x, y} = z;", "let [x] = z;", "export function* x() {}"])
-def test_a_declaration_that_names_no_single_name_is_refused(join: Join, declaration: str) -> None:
+def test_declaration_without_a_single_name_is_refused(join: Join, declaration: str) -> None:
     with pytest.raises(ValueError, match=r"^main\.js: cannot join "):
         join(main=f"{declaration}\n")
 
 
-def test_modules_that_import_each_other_are_refused(join: Join) -> None:
+def test_import_cycle_is_refused(join: Join) -> None:
     with pytest.raises(ValueError, match=re.escape("import each other: main.js -> a.js -> b.js -> a.js.")):
         join(
             main="import {a} from './a.js';\n",
@@ -149,18 +149,18 @@ def test_modules_that_import_each_other_are_refused(join: Join) -> None:
         "export var a = 1;",
     ],
 )
-def test_any_other_form_of_a_module_is_refused(join: Join, line: str) -> None:
+def test_unsupported_module_syntax_is_refused(join: Join, line: str) -> None:
     with pytest.raises(ValueError, match=f"^main.js: cannot join {re.escape(repr(line.strip().rstrip(';')))[:-1]}"):
         join(main=f"const x = 1;\n{line}\n", a="export const a = 1;\n")
 
 
-def test_a_module_that_is_missing_is_named(join: Join) -> None:
+def test_missing_module_is_named(join: Join) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone\.js"):
         join(main="import {a} from './gone.js';\n")
 
 
 @pytest.mark.parametrize("text", ["</script>", "</SCRIPT", "<!--", "</p>"])
-def test_what_could_end_the_element_is_refused(join: Join, text: str) -> None:
+def test_text_that_could_end_the_element_is_refused(join: Join, text: str) -> None:
     with pytest.raises(ValueError, match=r"^main\.js: .* could end the element that it is in\.$"):
         join(main=f"const a = '{text}';\n")
     with pytest.raises(ValueError, match=r"^x\.css: .* could end the element that it is in\.$"):
@@ -180,24 +180,24 @@ def test_what_could_end_the_element_is_refused(join: Join, text: str) -> None:
         re.sub("<link.*>\n", "", INDEX),
     ],
 )
-def test_a_page_has_one_script_and_its_styles_in_one_place(join: Join, index: str) -> None:
+def test_page_without_one_script_and_adjacent_styles_is_refused(join: Join, index: str) -> None:
     with pytest.raises(ValueError, match=r"^index\.html: write all links"):
         join(index=index, main="console.log(1);\n")
 
 
-def test_the_explorer_is_one_script_that_node_can_read(tmp_path: pathlib.Path) -> None:
+def test_explorer_is_one_script_that_node_parses(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "joined.mjs"
-    script.write_text(inline(joined(FOLDER), "script"))
+    script.write_text(element_text(joined(FOLDER), "script"))
     checked = subprocess.run([NODE, "--check", str(script)], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_every_part_of_the_explorer_is_in_the_page() -> None:
+def test_every_file_of_the_explorer_is_in_the_page() -> None:
     parts = [part.name for part in FOLDER.iterdir() if part.suffix in (".js", ".css")]
     assert sorted(re.findall(r"^/\* ([\w-]+\.(?:js|css)) \*/$", joined(FOLDER), re.MULTILINE)) == sorted(parts)
 
 
-def test_every_element_that_a_module_names_is_in_the_page() -> None:
+def test_every_element_named_by_a_module_is_in_the_page() -> None:
     page = joined(FOLDER)
     named = set(re.findall(r"\b(?:byId|showText|link)\('([\w-]+)'", page))
     assert len(named) > 40

@@ -13,40 +13,40 @@ from chalicelib.web.explorer import page
 from chalicelib.web.explorer.join import joined
 
 
-def policy(answer: Response) -> dict[str, str]:
-    return dict(directive.split(" ", 1) for directive in str(answer.headers["Content-Security-Policy"]).split("; "))
+def policy(response: Response) -> dict[str, str]:
+    return dict(directive.split(" ", 1) for directive in str(response.headers["Content-Security-Policy"]).split("; "))
 
 
-@pytest.mark.parametrize("kind", ["script", "style"])
-def test_the_policy_has_the_hash_of_the_one_inline_part_of_each_kind(kind: str) -> None:
-    answer = page.page("")
-    (text,) = re.findall(rf"<{kind}\b[^>]*>(.*?)</{kind}>", answer.body, re.DOTALL)
+@pytest.mark.parametrize("element", ["script", "style"])
+def test_policy_has_the_hash_of_each_inline_element(element: str) -> None:
+    response = page.page("")
+    (text,) = re.findall(rf"<{element}\b[^>]*>(.*?)</{element}>", response.body, re.DOTALL)
     assert len(text) > 5000
-    assert policy(answer)[f"{kind}-src"] == f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+    assert policy(response)[f"{element}-src"] == f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def test_the_page_is_its_parts_joined() -> None:
-    answer = page.page("")
-    assert (answer.status_code, answer.body) == (200, joined(page.FOLDER))
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert policy(answer)["default-src"] == "'none'"
-    assert policy(answer)["require-trusted-types-for"] == "'script'"
+def test_page_is_the_joined_parts() -> None:
+    response = page.page("")
+    assert (response.status_code, response.body) == (200, joined(page.FOLDER))
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert policy(response)["default-src"] == "'none'"
+    assert policy(response)["require-trusted-types-for"] == "'script'"
 
 
-@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}'])
-def test_a_client_that_has_the_page_gets_a_304(form: str) -> None:
-    tag = page.page("").headers["ETag"]
-    answer = page.page(form.format(tag))
-    assert (answer.status_code, answer.body) == (304, "")
-    assert answer.headers["ETag"] == tag
+@pytest.mark.parametrize("header", ["{}", "W/{}", '"other", {}'])
+def test_matching_etag_is_a_304(header: str) -> None:
+    etag = page.page("").headers["ETag"]
+    response = page.page(header.format(etag))
+    assert (response.status_code, response.body) == (304, "")
+    assert response.headers["ETag"] == etag
 
 
 @pytest.mark.parametrize("if_none_match", ["", '"other"', "*"])
-def test_a_client_that_has_another_gets_the_page(if_none_match: str) -> None:
+def test_other_etag_gets_the_page(if_none_match: str) -> None:
     assert page.page(if_none_match).status_code == 200
 
 
-def test_answers_do_not_share_their_headers() -> None:
+def test_responses_do_not_share_headers() -> None:
     first = page.page("")
     first.headers["X-Of-One"] = "1"
     assert "X-Of-One" not in page.page("").headers
@@ -61,5 +61,5 @@ def test_answers_do_not_share_their_headers() -> None:
         ("", False),
     ],
 )
-def test_the_page_is_for_those_who_accept_html(accept: str, expected: bool) -> None:
+def test_page_is_served_to_clients_that_accept_html(accept: str, expected: bool) -> None:
     assert page.is_asked_for(accept) == expected
