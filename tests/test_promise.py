@@ -1,5 +1,5 @@
-"""The promise: whatever the plan, the items are exactly those that a brute-force filter over the whole table gives, in
-the order that `_sort` names, each once across pages, under any limit."""
+"""The main promise: under any plan and any limit, all pages together have exactly the items that a brute-force filter
+over the whole table returns, each once, in the order of `_sort`."""
 
 from __future__ import annotations
 
@@ -32,99 +32,101 @@ from tests.conftest import Load, put_items
 COUNTER = itertools.count()
 
 
-def test_pages_joined_are_what_a_brute_force_filter_gives(load_app: Load, dynamodb: Any) -> None:
+def test_all_pages_together_equal_the_brute_force_result(load_app: Load, dynamodb: Any) -> None:
     app = load_app()
     http = Client(app.app, stage_name="local").http
     client = DynamoDB(connect(os.environ))
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
 
     @settings(max_examples=700)
     @given(st.data())
-    def promise(data: st.DataObject) -> None:
-        world = data.draw(brute.tables())
+    def check_example(data: st.DataObject) -> None:
+        table = data.draw(brute.tables())
         name = f"promise-{next(COUNTER)}"
-        dynamodb.create_table(**world.definition(name))
+        dynamodb.create_table(**table.definition(name))
         put_items(
-            dynamodb, name, [{n: brute.boto_value(brute.typed(v)) for n, v in item.items()} for item in world.items]
+            dynamodb, name, [{n: brute.boto_value(brute.typed(v)) for n, v in item.items()} for item in table.items]
         )
-        own = read(world.environ(name))
-        vars(app)["API"] = Api(own, client)
+        app_settings = read(table.environ(name))
+        vars(app)["API"] = Api(app_settings, client)
         for _ in range(3):
-            ask = data.draw(brute.requests(world))
-            items, plan = joined(http, ask)
-            assert (items is not None) == brute.is_answerable(world, ask), plan
+            request = data.draw(brute.requests(table))
+            items, plan = all_pages(http, request)
+            assert (items is not None) == brute.is_answerable(table, request), plan
             if items is None:
-                seen["refused"] += 1
+                counts["refused"] += 1
                 continue
-            check(world, ask, items)
-            explained = http.get(f"/items?{urlencode([*ask.query(), ('_explain', 'true')])}").json_body
-            seen.update(kinds(world, ask, explained))
+            check_items(table, request, items)
+            explanation = http.get(f"/items?{urlencode([*request.query(), ('_explain', 'true')])}").json_body
+            counts.update(covered_kinds(table, request, explanation))
         dynamodb.delete_table(TableName=name)
 
-    promise()
-    rare = {kind for kind in KINDS if seen[kind] < 5}
-    assert not rare, f"the examples hardly try {rare}: {seen}"
+    check_example()
+    rare = {kind for kind in PLAN_KINDS if counts[kind] < 5}
+    assert not rare, f"the examples hardly try {rare}: {counts}"
 
 
-KINDS = (
+PLAN_KINDS = (
     *("refused", "Scan", "Query table", "Query local", "Query global", "forced Scan", "forced Query"),
     *("in code", "pushed", "between", "sparse", "dense", "fetched", "projected"),
 )
 
 
-def kinds(world: brute.Table, ask: brute.Request, explained: dict[str, Any]) -> set[str]:
-    """What of the planner a request has tried."""
-    request, operation = explained["request"], explained["plan"].split()[0]
-    index = next((index for index in world.indexes if index.name == request.get("IndexName")), None)
-    key_condition = request.get("KeyConditionExpression", "")
-    dense = index and index.name in world.dense and not ask.index and f"{index.sort} narrows" not in str(explained)
-    tried = {
+def covered_kinds(table: brute.Table, request: brute.Request, explanation: dict[str, Any]) -> set[str]:
+    """Return those of PLAN_KINDS that the request covers."""
+    dynamodb_request, operation = explanation["request"], explanation["plan"].split()[0]
+    index = next((index for index in table.indexes if index.name == dynamodb_request.get("IndexName")), None)
+    key_condition = dynamodb_request.get("KeyConditionExpression", "")
+    dense = (
+        index and index.name in table.dense and not request.index and f"{index.sort} narrows" not in str(explanation)
+    )
+    covered = {
         "Scan": operation == "Scan",
         f"{operation} {index.kind if index else 'table'}": True,
-        f"forced {operation}": ask.index is not None,
-        "in code": explained["residual"],
+        f"forced {operation}": request.index is not None,
+        "in code": explanation["residual"],
         "pushed": " AND " in key_condition,
         "between": "BETWEEN" in key_condition,
-        "sparse": "DENSE_INDEXES" in str(explained["reasons"]),
+        "sparse": "DENSE_INDEXES" in str(explanation["reasons"]),
         "dense": dense,
-        "fetched": request.get("Select") == "ALL_ATTRIBUTES",
-        "projected": "ProjectionExpression" in request,
+        "fetched": dynamodb_request.get("Select") == "ALL_ATTRIBUTES",
+        "projected": "ProjectionExpression" in dynamodb_request,
     }
-    return {kind for kind, tries in tried.items() if tries}
+    return {kind for kind, is_covered in covered.items() if is_covered}
 
 
-def joined(http: Any, ask: brute.Request) -> tuple[list[dict[str, Any]] | None, str]:
-    """The items of all pages and the plan, or None and the detail of a 400."""
+def all_pages(http: Any, request: brute.Request) -> tuple[list[dict[str, Any]] | None, str]:
+    """Return the items of all pages and the plan, or None and the detail of a 400."""
     items: list[dict[str, Any]] = []
-    query: str | None = "?" + urlencode(ask.query())
+    query: str | None = "?" + urlencode(request.query())
     while query:
         response = http.get("/items" + query)
         body = response.json_body
         if response.status_code == 400:
             return None, body["detail"]
         assert response.status_code == 200, body
-        assert body["count"] == len(body["items"]) <= ask.limit
+        assert body["count"] == len(body["items"]) <= request.limit
         items += body["items"]
         query = body["next"]
     return items, response.headers["X-Plan"]
 
 
-def check(world: brute.Table, ask: brute.Request, items: list[dict[str, Any]]) -> None:
-    expected = brute.matching_items(world, ask)
-    wanted = expected
-    if ask.fields:
-        kept = [brute.project(item, list(ask.fields)) for item in expected]
-        wanted = [{} if item is brute.MISSING else item for item in kept]
+def check_items(table: brute.Table, request: brute.Request, items: list[dict[str, Any]]) -> None:
+    matching = brute.matching_items(table, request)
+    expected = matching
+    if request.fields:
+        projected = [brute.project(item, list(request.fields)) for item in matching]
+        expected = [{} if item is brute.MISSING else item for item in projected]
 
     def identity(item: dict[str, Any]) -> str:
         return repr(sorted((name, sets_sorted(value)) for name, value in item.items()))
 
-    assert sorted(map(identity, items)) == sorted(identity(brute.plain_json(item)) for item in wanted)
-    if ask.sort and (not ask.fields or (ask.sort.removeprefix("-"),) in ask.fields):
-        attribute = ask.sort.removeprefix("-")
-        value_of = brute.PARSERS[world.types[attribute]]
-        got = [value_of(item[attribute]) for item in items]
-        assert got == sorted(got, reverse=ask.sort.startswith("-"))
+    assert sorted(map(identity, items)) == sorted(identity(brute.plain_json(item)) for item in expected)
+    if request.sort and (not request.fields or (request.sort.removeprefix("-"),) in request.fields):
+        attribute = request.sort.removeprefix("-")
+        value_of = brute.PARSERS[table.types[attribute]]
+        values = [value_of(item[attribute]) for item in items]
+        assert values == sorted(values, reverse=request.sort.startswith("-"))
 
 
 def sets_sorted(value: Any) -> Any:
@@ -138,16 +140,16 @@ def sets_sorted(value: Any) -> Any:
 
 @settings(max_examples=500)
 @given(st.data())
-def test_no_query_filters_on_its_own_key(data: st.DataObject) -> None:
-    # DynamoDB refuses that and the embedded one does not, so it is the plan that is looked at.
-    world = data.draw(brute.tables())
-    own = schema.read(world.definition("any"))
-    environ = read(world.environ("any"))
+def test_query_has_no_filter_on_its_own_key(data: st.DataObject) -> None:
+    # DynamoDB refuses such a query, and the embedded one does not. The test therefore checks the plan.
+    table = data.draw(brute.tables())
+    table_schema = schema.read(table.definition("any"))
+    app_settings = read(table.environ("any"))
     query: dict[str, list[str]] = {}
-    for name, value in data.draw(brute.requests(world)).query():
+    for name, value in data.draw(brute.requests(table)).query():
         query.setdefault(name, []).append(value)
     try:
-        plan = plan_items(ReadRequest(own, parse(query, own, environ), environ))
+        plan = plan_items(ReadRequest(table_schema, parse(query, table_schema, app_settings), app_settings))
     except Problem:
         return
     names = plan.request.get("ExpressionAttributeNames", {})
@@ -170,24 +172,24 @@ SORT_KEY_CONDITION = r"#n1 (=|<|<=|>|>=) :v1|#n1 BETWEEN :v1 AND :v2|begins_with
 
 @settings(max_examples=1000)
 @given(st.data())
-def test_a_condition_tests_an_item_as_brute_force_does(data: st.DataObject) -> None:
-    world = data.draw(brute.tables())
-    own = schema.read(world.definition("any"))
+def test_condition_matches_the_same_items_as_brute_force(data: st.DataObject) -> None:
+    table = data.draw(brute.tables())
+    table_schema = schema.read(table.definition("any"))
     paths = (("a",), ("b",), ("c.d",), *map(tuple, brute.NESTED))
-    path, operator, text = data.draw(brute.conditions(world, paths))
+    path, operator, text = data.draw(brute.conditions(table, paths))
     parameter = f"{brute.path_text(path)}__{operator}"
     try:
-        (condition,) = parse({parameter: [text]}, own, read({"TABLE_NAME": "any"})).conditions
+        (condition,) = parse({parameter: [text]}, table_schema, read({"TABLE_NAME": "any"})).conditions
     except Problem:
         return
     assert condition.path == path == parse_path(brute.path_text(path))
     name = str(path[0])
-    declared = world.types.get(name) if len(path) == 1 else None
-    values = brute.SCALARS[world.types[name]] if name in world.types else brute.ANY
+    declared = table.types.get(name) if len(path) == 1 else None
+    values = brute.SCALARS[table.types[name]] if name in table.types else brute.ANY
     for item in ({}, *({name: value} for value in data.draw(st.lists(values, min_size=5, max_size=10)))):
         typed = {name: brute.typed(value) for name, value in item.items()}
         assert condition.matches(typed) == brute.matches(item, path, operator, text, declared)
 
 
-def test_numbers_are_written_as_the_brute_force_writes_them() -> None:
+def test_number_is_written_as_by_brute_force() -> None:
     assert [number(text) for text in brute.NUMBERS] == [brute.plain_number(Decimal(text)) for text in brute.NUMBERS]

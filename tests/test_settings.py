@@ -20,21 +20,23 @@ def test_only_the_table_name_is_required() -> None:
     assert (settings.freshness_seconds, settings.max_stale_seconds) == (1, 60)
 
 
-def test_lists_are_comma_lists_with_room_to_breathe() -> None:
+def test_comma_list_may_have_spaces_and_a_trailing_comma() -> None:
     settings = read({"TABLE_NAME": "study_test", "ATTRIBUTES": "mag, place ,", "DENSE_INDEXES": "*"})
     assert settings.attributes == frozenset({"mag", "place"})
     assert settings.dense_indexes == frozenset({"*"})
 
 
-STREAM = "arn:aws:dynamodb:eu-west-1:123456789012:table/study_test/stream/2026-11-23T00:00:00.000"
+STREAM_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/study_test/stream/2026-11-23T00:00:00.000"
 
 
-def test_a_feed_takes_a_table_of_its_own_and_the_stream_of_the_other() -> None:
-    settings = read({"TABLE_NAME": "study_test", "FEED_TABLE": "feed", "STREAM_ARN": STREAM, "FRESHNESS_SECONDS": "0"})
-    assert (settings.feed_table, settings.stream_arn, settings.freshness_seconds) == ("feed", STREAM, 0)
+def test_feed_settings_are_read() -> None:
+    settings = read(
+        {"TABLE_NAME": "study_test", "FEED_TABLE": "feed", "STREAM_ARN": STREAM_ARN, "FRESHNESS_SECONDS": "0"}
+    )
+    assert (settings.feed_table, settings.stream_arn, settings.freshness_seconds) == ("feed", STREAM_ARN, 0)
 
 
-WRONG = [
+INVALID_SETTINGS = [
     ({}, "TABLE_NAME is not set. Set it for this stage in .chalice/config.json."),
     ({"TABLE_NAME": ""}, "TABLE_NAME is ''. Use a table's name"),
     ({"TABLE_NAME": "a b"}, "TABLE_NAME is 'a b'. Use a table's name"),
@@ -52,38 +54,38 @@ WRONG = [
     ({"MAX_STALE_SECONDS": "0"}, "MAX_STALE_SECONDS is '0'. Use a whole number from 1"),
     ({"FEED_TABLE": "a b"}, "FEED_TABLE is 'a b'. Use a table's name"),
     ({"FEED_TABLE": "study_test"}, "FEED_TABLE is 'study_test', the published table"),
-    ({"STREAM_ARN": STREAM}, "STREAM_ARN is set and FEED_TABLE is not"),
+    ({"STREAM_ARN": STREAM_ARN}, "STREAM_ARN is set and FEED_TABLE is not"),
     ({"STREAM_ARN": "study_test", "FEED_TABLE": "f-1"}, "STREAM_ARN is 'study_test'. Use the ARN of the table's"),
     (
-        {"STREAM_ARN": STREAM.replace("study", "other"), "FEED_TABLE": "f-1"},
+        {"STREAM_ARN": STREAM_ARN.replace("study", "other"), "FEED_TABLE": "f-1"},
         "Use the stream of TABLE_NAME, 'study_test'",
     ),
     ({"CONSISTENT_READS": "1"}, "CONSISTENT_READS is '1'. Use true or false"),
 ]
 
 
-@pytest.mark.parametrize(("environ", "line"), WRONG)
-def test_a_wrong_setting_is_named_with_what_it_takes(environ: dict[str, str], line: str) -> None:
+@pytest.mark.parametrize(("environ", "line"), INVALID_SETTINGS)
+def test_invalid_setting_is_named_with_its_valid_values(environ: dict[str, str], line: str) -> None:
     with pytest.raises(SettingError, match=re.escape(line)) as error:
         read({"TABLE_NAME": "study_test", **environ} if environ.keys() - {"TABLE_NAME"} else environ)
     assert "\n" not in str(error.value)
 
 
-def test_a_wrong_setting_ends_the_app(load_app: Load, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+def test_invalid_setting_exits_with_one_line(load_app: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_error:
         load_app(SCAN="maybe")
-    assert ended.value.code == 1
+    assert exit_error.value.code == 1
     assert capsys.readouterr().err == "tablecast: SCAN is 'maybe'. Use allow or deny.\n"
 
 
-def test_a_wrong_setting_ends_the_app_at_import_with_one_line() -> None:
-    ended = subprocess.run([sys.executable, "-c", "import app"], env={}, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr == "tablecast: TABLE_NAME is not set. Set it for this stage in .chalice/config.json.\n"
+def test_missing_table_name_exits_at_import_with_one_line() -> None:
+    result = subprocess.run([sys.executable, "-c", "import app"], env={}, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "tablecast: TABLE_NAME is not set. Set it for this stage in .chalice/config.json.\n"
 
 
-def test_the_readme_has_every_setting_and_its_description() -> None:
+def test_readme_lists_every_setting_with_its_description() -> None:
     with open("README.md") as file:
         rows = [line.split("|")[1:3] for line in file if line.startswith("| `") and line.count("|") == 4]
-    plain = [[re.sub(r"`|\[(.+?)\]\(.+?\)", r"\1", cell).strip() for cell in row] for row in rows]
-    assert plain == [[name, setting.description] for name, setting in SETTINGS.items()]
+    plain_rows = [[re.sub(r"`|\[(.+?)\]\(.+?\)", r"\1", cell).strip() for cell in row] for row in rows]
+    assert plain_rows == [[name, setting.description] for name, setting in SETTINGS.items()]
