@@ -32,6 +32,19 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return copy_project(tmp_path_factory.mktemp("clone"))
 
 
+def of_process(pid: int, file: str) -> str:
+    """Return a file of /proc about a process; "" if it has ended."""
+    try:
+        return (pathlib.Path("/proc") / str(pid) / file).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def processes(module: str) -> list[int]:
+    pids = [int(folder.name) for folder in pathlib.Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if module in of_process(pid, "cmdline")]
+
+
 class Run:
     """A `python -m local` that is ready."""
 
@@ -52,12 +65,11 @@ class Run:
         return str(re.findall(r"DynamoDB:  (\S+)", self.output)[0])
 
     def child(self, module: str) -> int:
-        """Return the id of the child process that runs `module`."""
-        found = [
-            int(process.name)
-            for process in pathlib.Path("/proc").glob("[0-9]*")
-            if f" {self.process.pid} " in (process / "stat").read_text() and module in (process / "cmdline").read_text()
-        ]
+        """Return the id of the child process that runs `module`, once it has started."""
+        until = time.monotonic() + SECONDS
+        while not (found := [pid for pid in processes(module) if f" {self.process.pid} " in of_process(pid, "stat")]):
+            assert time.monotonic() < until, f"no process runs {module}"
+            time.sleep(0.05)
         (pid,) = found
         return pid
 
