@@ -20,7 +20,7 @@ test: setup-dev ## all tests, with coverage, in two processes (WORKERS=2)
 
 unit: setup-dev ## the tests that start no emulator and no browser: some seconds
 	@$(VENV)/node --test --test-reporter=dot "tests/web/explorer/*.test.js"
-	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup -m "not system"
+	@$(VENV)/pytest -n $(WORKERS) --dist worksteal -m "not system"
 
 fuzz: setup-dev ## schemathesis over the API, with many cases and others each time
 	@HYPOTHESIS_PROFILE=fuzz $(VENV)/pytest tests/openapi/test_schemathesis.py
