@@ -8,7 +8,7 @@ VENV := .venv/bin
 .PHONY: help run test unit fuzz check format explorer bench package deploy clean setup setup-dev
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 run: setup ## an embedded DynamoDB with sample data, and the API over it on http://127.0.0.1:8000
 	@$(VENV)/python -m local --port $(PORT) $(if $(WRITES),--writes $(WRITES))
@@ -57,8 +57,8 @@ clean: ## removes all that these commands made
 	rm -rf .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup: # what run, deploy and package need
+setup: ## .venv with what run, deploy and package need
 	@$(PYTHON) scripts/setup.py
 
-setup-dev: # what the tests and checks need as well
+setup-dev: ## .venv with what the tests and checks need as well
 	@$(PYTHON) scripts/setup.py dev

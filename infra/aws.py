@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, PartialCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from infra.errors import UserError
 from infra.policies import ArnScope
@@ -35,11 +35,11 @@ def connect() -> Iterator[Account]:
     """Yield the account. Raise UserError without credentials or region, or if AWS refuses a call in this context."""
     try:
         session = boto3.session.Session()
-        identity = _client(session, "sts", region_name=session.region_name or "").get_caller_identity()
+        if not session.region_name:
+            raise UserError("No region. Set AWS_DEFAULT_REGION, or run aws configure.")
+        identity = _client(session, "sts").get_caller_identity()
         _, partition, _, _, account, _ = identity["Arn"].split(":", 5)
         yield Account(session, ArnScope(partition, session.region_name, account))
-    except NoRegionError:
-        raise UserError("No region. Set AWS_DEFAULT_REGION, or run aws configure.") from None
     except (NoCredentialsError, PartialCredentialsError):
         raise UserError("No credentials. Set AWS_PROFILE, or run aws configure.") from None
     except ClientError as error:

@@ -71,13 +71,14 @@ def child_process(command: list[str], environ: Mapping[str, str], **options: Any
         yield process
     finally:
         if process:
-            _end(process)
+            with _interrupts_postponed():
+                _end(process)
 
 
 @contextlib.contextmanager
 def _interrupts_postponed() -> Iterator[None]:
-    """Raise KeyboardInterrupt after the context, not within it: between a start and its `try`, it would leave a process
-    behind."""
+    """Raise KeyboardInterrupt after the context, not within it: while a process starts or ends, it would leave the
+    process behind."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Interrupts arrive in the main thread.
         return

@@ -32,7 +32,7 @@ class Stage(NamedTuple):
 
 _LOCAL = (ROOT / "requirements.txt", ROOT / "requirements-local.txt")
 LOCAL = Stage("local", "make run, make deploy and make package", "10 to 30 seconds, 110 MB", _LOCAL)
-DEV = Stage("dev", "the tests and checks", "1 to 3 minutes, 670 MB", (*_LOCAL, ROOT / "requirements-dev.txt"))
+DEV = Stage("dev", "the tests and checks", "1 to 3 minutes, 850 MB more", (*_LOCAL, ROOT / "requirements-dev.txt"))
 STAGES = {"local": (LOCAL,), "dev": (LOCAL, DEV)}
 
 
@@ -154,7 +154,7 @@ def bytecode(python: object, folder: pathlib.Path) -> None:
 
 def main() -> None:
     if sys.version_info < OLDEST:
-        fail(f"python3 is {sys.version.split()[0]}, and it takes 3.11 or newer: make run PYTHON=/path/to/python3.11")
+        fail(f"python3 is {sys.version.split()[0]}. Tablecast needs 3.11 or newer: make run PYTHON=/path/to/python3.11")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", nargs="?", choices=STAGES, default="local", help="the last stage; local if left out")
     made = venv(".venv", STAGES[parser.parse_args().stage])
@@ -166,4 +166,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        fail("stopped; the next make goes on with it")
+        fail("stopped. Run the same command again to continue")

@@ -134,7 +134,11 @@ class EntryReader:
     def _kept(
         self, after: int, upto: int, limit: int | None, bodies: bool, skips: bool
     ) -> Generator[Entry, None, int | None]:
-        """Yield entries, and return None. At an expired one: skip it, or return the position after all such."""
+        """Yield entries, and return None.
+
+        The first pass ends at an expired entry, and returns the position where the kept ones start. The second pass
+        skips those that have expired by then.
+        """
         names = ("position", "expires", "first", "ids", *(("changes",) if bodies else ()))
         reached, now, parts = after, self._clock(), b""
         for item in self._items(after, upto, names, limit):

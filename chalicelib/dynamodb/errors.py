@@ -44,12 +44,13 @@ NOT_FOUND = Failure(
     "A table that this API reads does not exist. The owner should check TABLE_NAME, FEED_TABLE, region and endpoint.",
     60,
 )
+NO_REGION_SET = Failure(False, "This API has no AWS region. The owner should set AWS_DEFAULT_REGION.", 60)
 SCHEMA_CHANGED = Failure(False, "The table's indexes have just changed. Try again in a moment.", 2)
 
 # The codes of DynamoDB's API reference ("Error handling with DynamoDB"), of botocore/retries/standard.py, and ours.
 FAILURES: Mapping[str, Failure] = {
     NO_CREDENTIALS: FORBIDDEN,
-    NO_REGION: NOT_FOUND,
+    NO_REGION: NO_REGION_SET,
     UNREACHABLE: DOWN,
     "LimitExceededException": THROTTLED,
     "ProvisionedThroughputExceededException": THROTTLED,

@@ -89,7 +89,7 @@ def _parameter(name: str, description: str, schema: Json, at: str = "query") -> 
 def _description(operator: Operator) -> str:
     syntax = operator.operand_syntax
     written = "" if syntax is VALUE else f": {syntax.example}"
-    return operator.description.rstrip(",") + written
+    return operator.description + written
 
 
 def _operand(syntax: OperandSyntax, kind: str) -> Json:

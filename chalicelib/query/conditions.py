@@ -102,13 +102,13 @@ def parse(parameter: str, text: str, schema: TableSchema, access: Access) -> Con
         fit = ", ".join(key for key, other in OPERATORS.items() if declared in other.key_types)
         raise bad_request(f"{operator.key} does not work on {name}, a {TYPE_NAMES[declared]} key. Use {fit}.")
 
-    def read(value: str) -> tuple[Value, ...]:
+    def parse_value(value: str) -> tuple[Value, ...]:
         if declared is None:
             return tuple(reading for reading in readings(value) if reading[0] in operator.operand_types)
         return (declared_value(str(path[0]), value, declared, schema.key_bytes(str(path[0]))),)
 
     label = f"{parameter}={shortened(text)}"
-    alternatives = operator.operand_syntax.read(text, read, label)
+    alternatives = operator.operand_syntax.parse(text, parse_value, label)
     negated = operator.negated != (operator.operand_syntax is FLAG and text == "false")
     return Condition(path, operator, alternatives, negated, label)
 

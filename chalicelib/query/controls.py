@@ -71,7 +71,7 @@ class Control(NamedTuple):
 
     field: str
     description: str
-    routes: str
+    routes: tuple[str, ...]
     parse: Callable[..., Any]
     json_schema: Callable[..., Json]
 
@@ -135,36 +135,34 @@ CONTROLS = {
     "_since": Control(
         "since",
         "return the changes after this position; 0 for all that are kept. Without it: no changes, the current position",
-        CHANGES,
+        (CHANGES,),
         lambda text, *_: whole_number(0, MAX_POSITION)(text),
         lambda *_: {"type": "integer", "minimum": 0, "maximum": MAX_POSITION, "examples": [0]},
     ),
     "_limit": Control(
         "limit",
         "the most items, or changes, in one answer",
-        f"{LIST} {CHANGES}",
+        (LIST, CHANGES),
         lambda text, settings, *_: whole_number(1, settings.max_limit)(text),
         _limit_schema,
     ),
     "_cursor": Control(
         "cursor",
         "where to continue: from the `next` of an answer",
-        LIST,
+        (LIST,),
         lambda text, *_: text,
         lambda *_: {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
     ),
-    "_sort": Control("sort", "the attribute to sort by; - before it for descending order", LIST, _sort, _sort_schema),
+    "_sort": Control("sort", "the attribute to sort by, with - before it for descending", (LIST,), _sort, _sort_schema),
     # The pattern of its text is long, and openapi/parameters.py has it.
     "_fields": Control(
-        "fields", "the attributes to return, a comma list", f"{LIST} {ITEM}", _fields, lambda *_: {"type": "string"}
+        "fields", "the attributes to return, a comma list", (LIST, ITEM), _fields, lambda *_: {"type": "string"}
     ),
-    "_index": Control(
-        "index_name", "the index to read; items and attributes that it lacks are left out", LIST, _index, _index_schema
-    ),
+    "_index": Control("index_name", "the index to read; what it lacks is left out", (LIST,), _index, _index_schema),
     "_consistent": Control(
         "consistent",
         "true: read the latest writes",
-        f"{LIST} {ITEM}",
+        (LIST, ITEM),
         lambda text, *_: _FLAG(text),
         # No default: CONSISTENT_READS decides, where a read can be consistent.
         lambda *_: {"type": "boolean"},
@@ -172,21 +170,21 @@ CONTROLS = {
     "_numbers": Control(
         "numbers",
         "numbers as string or number",
-        f"{LIST} {ITEM} {CHANGES}",
+        (LIST, ITEM, CHANGES),
         lambda text, *_: _NUMBERS(text),
         lambda settings, *_: {"type": "string", "enum": ["string", "number"], "default": settings.numbers},
     ),
     "_typed": Control(
         "typed",
         "true: each value with its type, as DynamoDB writes it",
-        f"{LIST} {ITEM} {CHANGES}",
+        (LIST, ITEM, CHANGES),
         lambda text, *_: _FLAG(text),
         lambda *_: {"type": "boolean", "default": False},
     ),
     "_explain": Control(
         "explain",
         "true: the plan and its reasons; nothing is read",
-        f"{LIST} {ITEM}",
+        (LIST, ITEM),
         lambda text, *_: _FLAG(text),
         lambda *_: {"type": "boolean", "default": False},
     ),

@@ -14,16 +14,16 @@ from chalicelib.problems import bad_request
 from chalicelib.query.values import Value, comparable, text_list
 
 Operands = tuple[tuple[Value, ...], ...]  # the alternatives; each has as many values as the operator takes
-Read = Callable[[str], tuple[Value, ...]]  # a text -> its value as each type that it can be
+ParseValue = Callable[[str], tuple[Value, ...]]  # a text -> its value as each type that it can be
 
 
 class OperandSyntax(NamedTuple):
-    """How operands are written. `example`: for people. `read(text, read_value, label)` returns the alternatives.
+    """How operands are written. `example`: for people. `parse(text, parse_value, label)` returns the alternatives.
     `repeats`: how often one more value follows the first, as a regular expression's quantifier; None if the operand
     is no value."""
 
     example: str
-    read: Callable[[str, Read, str], Operands]
+    parse: Callable[[str, ParseValue, str], Operands]
     repeats: str | None
 
 
@@ -48,22 +48,22 @@ class Operator(NamedTuple):
     as_in: bool = False
 
 
-def _one(text: str, read: Read, label: str) -> Operands:
-    return tuple((value,) for value in read(text))
+def _one(text: str, parse_value: ParseValue, label: str) -> Operands:
+    return tuple((value,) for value in parse_value(text))
 
 
-def _list(text: str, read: Read, label: str) -> Operands:
+def _list(text: str, parse_value: ParseValue, label: str) -> Operands:
     texts = text_list(text)
     if not texts:
         raise bad_request(f"{label} names no value. Give a comma list or a JSON array of at least one.")
-    return tuple(dict.fromkeys((value,) for part in texts for value in read(part)))
+    return tuple(dict.fromkeys((value,) for part in texts for value in parse_value(part)))
 
 
-def _range(text: str, read: Read, label: str) -> Operands:
+def _range(text: str, parse_value: ParseValue, label: str) -> Operands:
     ends = text_list(text)
     if len(ends) != 2:
-        raise bad_request(f"{label} has {len(ends)} values. Give two: low,high or a JSON array.")
-    lows, highs = (dict(read(end)) for end in ends)
+        raise bad_request(f"{label} needs two values. Write low,high or a JSON array.")
+    lows, highs = (dict(parse_value(end)) for end in ends)
     pairs = [((kind, lows[kind]), (kind, highs[kind])) for kind in lows if kind in highs]
     alternatives = tuple(pair for pair in pairs if comparable(pair[0]) <= comparable(pair[1]))
     if not alternatives:
@@ -71,7 +71,7 @@ def _range(text: str, read: Read, label: str) -> Operands:
     return alternatives
 
 
-def _flag(text: str, read: Read, label: str) -> Operands:
+def _flag(text: str, parse_value: ParseValue, label: str) -> Operands:
     if text not in ("true", "false"):
         raise bad_request(f"{label} is not valid. Use true or false.")
     return ((),)
@@ -126,7 +126,7 @@ OPERATORS = {
         _ordered("lte", "is at most", "<=", lambda value, operand: value <= operand),
         Operator(
             key="between",
-            description="is between, ends included,",
+            description="is between (both included)",
             operand_syntax=RANGE,
             expression="{path} BETWEEN {0} AND {1}",
             matches=_compares(lambda value, low, high: low <= value <= high),

@@ -16,7 +16,7 @@ from chalicelib.query.expressions import Placeholders
 from chalicelib.query.values import Value
 from chalicelib.settings import Settings
 
-# Reads that differ in nothing of this can continue at each other's cursors: fields and consistency may differ.
+# Reads that are equal in all of these can use each other's cursors.
 _IDENTITY = (
     "TableName",
     "IndexName",
@@ -180,7 +180,8 @@ def _needed(plan: Plan) -> set[str]:
 
 
 def _projected(plan: Plan, fields: Sequence[Path]) -> Plan:
-    """Return `plan` with what of the attributes it needs itself goes out, if `fields` are asked for."""
+    """Return `plan` with the attributes to remove from each item, since only the plan needs them, and with those of
+    which `fields` name only parts."""
     needed = _needed(plan)
     internal = frozenset(needed - top_attributes(fields))
     partly = needed - internal - {path[0] for path in fields if len(path) == 1}

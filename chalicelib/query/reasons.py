@@ -46,16 +46,16 @@ def reasons(plan: Plan, read: ReadRequest) -> list[str]:
     used = [candidate.source for candidate in candidates]
     forced = planner.forced_index(read)
     refused = [
-        f"{index}: not used: {_refused(index, read)}"
-        for index in ((forced,) if forced else read.schema.queryable)
-        if index not in used
+        f"{_label(index)}: not used: {_refused(index, read)}" for index in read.schema.queryable if index not in used
     ]
     if not candidates:
         why = "no key or index fits: all items are read" if read.settings.scan else "SCAN=deny refuses this request"
+        if forced:
+            return [why, f"{forced}: scanned: _index names it, and no equality fixes {forced.partition}"]
         return [why, *refused]
     best, *others = candidates
-    not_better = [f"{other.source}: not used: {best.source} is at least as good" for other in others]
-    return [_used(best, read), *not_better, *refused]
+    not_better = [f"{_label(other.source)}: not used: {_label(best.source)} is at least as good" for other in others]
+    return [_used(best, read), *not_better, *([] if forced else refused)]
 
 
 def _used(best: Candidate, read: ReadRequest) -> str:
@@ -66,7 +66,11 @@ def _used(best: Candidate, read: ReadRequest) -> str:
         parts.append(f"it sorts by {read.parameters.sort.attribute}")
     if read.parameters.index_name:
         parts.append("_index names it")
-    return f"{best.source}: used: {'; '.join(parts)}"
+    return f"{_label(best.source)}: used: {'; '.join(parts)}"
+
+
+def _label(index: Index) -> str:
+    return str(index.name or "the table's key")
 
 
 def _refused(index: Index, read: ReadRequest) -> str:
@@ -95,13 +99,14 @@ def no_such_sort(attribute: str, read: ReadRequest) -> Problem:
     for index in (index for index in read.schema.queryable if index.sort):
         sorted_so = read._replace(parameters=read.parameters._replace(sort=Sort(str(index.sort), False)))
         key = planner.key_condition(index, read.parameters.conditions)
+        name = index.name or "The table"
         other_forced = read.parameters.index_name not in (None, index.name)
         if key is None:
-            needs[index] = f"{index} sorts by {index.sort} if an equality fixes {index.partition}"
+            needs[index] = f"{name} sorts by {index.sort} if an equality fixes {index.partition}"
         elif other_forced:
-            needs[index] = f"{index} sorts by {index.sort}, but _index names another"
+            needs[index] = f"{name} sorts by {index.sort}, but _index names another"
         elif planner.refusals(index, key, sorted_so):
-            needs[index] = f"{index} sorts by {index.sort}, but {_refused(index, sorted_so)}"
+            needs[index] = f"{name} sorts by {index.sort}, but {_refused(index, sorted_so)}"
         else:
             possible.append(str(index.sort))
     can = f"Sortable here: {_listed(possible)}" if possible else "This request cannot be sorted"

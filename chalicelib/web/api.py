@@ -25,7 +25,7 @@ from chalicelib.query.plans import Plan, ReadRequest
 from chalicelib.settings import Settings
 from chalicelib.table import Page, Table
 from chalicelib.web import formats
-from chalicelib.web.caching import CacheKey, ResponseCache, answer, etag_matches, same_body
+from chalicelib.web.caching import CacheKey, ResponseCache, etag_matches, new_answer, same_body
 from chalicelib.web.requests import client_etags, decoded, query_of, request_id, seconds_left
 from chalicelib.web.responses import (
     READ_HEADERS,
@@ -57,7 +57,7 @@ class Body(NamedTuple):
     cost: Cost
 
 
-def _answers(view: Callable[..., Response]) -> Callable[..., Response]:
+def _with_problem_responses(view: Callable[..., Response]) -> Callable[..., Response]:
     """Make `view` answer with a problem where it raises."""
 
     @functools.wraps(view)
@@ -86,7 +86,7 @@ class Api:
         self.feed = FeedReader(settings, dynamodb) if settings.feed_table else None
         self.cache = ResponseCache(settings, self.feed)
 
-    @_answers
+    @_with_problem_responses
     def root(self, request: Request) -> Response:
         """Answer with the explorer for a browser, and with the description of the API as JSON for others."""
         # Imported here: a function that starts for an item has no use for them.
@@ -97,7 +97,7 @@ class Api:
             return page.page(request.headers.get("If-None-Match", ""))
         return json_response(document.description(self.table.schema(), self.settings), {"Vary": "Accept"})
 
-    @_answers
+    @_with_problem_responses
     def openapi(self, request: Request) -> Response:
         """Answer with the OpenAPI document of this API."""
         from chalicelib.openapi import document
@@ -107,12 +107,12 @@ class Api:
         read = ReadRequest(schema, controls.parse({"_explain": ["true"]}, schema, self.settings), self.settings)
         return json_response(document.document(schema, self.settings, explain(plan_items(read), read)))
 
-    @_answers
+    @_with_problem_responses
     def items(self, request: Request) -> Response:
         """Answer with the items that match the query's conditions."""
         return self._list(request, ())
 
-    @_answers
+    @_with_problem_responses
     def partition(self, request: Request, partition: str) -> Response:
         """Answer with the item whose key is `partition`; if the table has a sort key, with that partition as a list."""
         schema = self.table.schema()
@@ -122,7 +122,7 @@ class Api:
         value = key_value(name, text, schema)
         return self._list(request, (Condition((name,), OPERATORS["eq"], ((value,),), False, f"{name}={text}"),))
 
-    @_answers
+    @_with_problem_responses
     def item(self, request: Request, partition: str, sort: str) -> Response:
         """Answer with the item whose keys are `partition` and `sort`."""
         table = self.table.schema().table
@@ -130,7 +130,7 @@ class Api:
             raise Problem(404, f"The table has no sort key. Its items are at /items/{{{table.partition}}}.")
         return self._item(request, partition, sort)
 
-    @_answers
+    @_with_problem_responses
     def changes(self, request: Request) -> Response:
         """Answer with the changes after a position, and the position to continue from."""
         asked = controls.parse_changes(query_of(request), self.settings)
@@ -204,7 +204,7 @@ class Api:
         if found is None:
             body = read_body()
             cost += body.cost
-            found = answer(key, body.content, body.next_page)
+            found = new_answer(key, body.content, body.next_page)
             if key:
                 self.cache.put(key, found)
         headers = _headers(plan, cost, key, found.etag, found.next_page)

@@ -55,7 +55,7 @@ class Answer(NamedTuple):
         return sys.getsizeof(self.body) + 1000
 
 
-def answer(key: CacheKey | None, body: bytes, next_page: str | None) -> Answer:
+def new_answer(key: CacheKey | None, body: bytes, next_page: str | None) -> Answer:
     return Answer(f"{key.digest}-{_hash(body)}" if key else "", body.decode(), next_page)
 
 
@@ -64,7 +64,8 @@ def etag_matches(etag: str, key: CacheKey) -> bool:
 
 
 def same_body(etag: str, other: str) -> bool:
-    return etag.partition("-")[2] == other.partition("-")[2] != ""
+    body = etag.partition("-")[2]
+    return body != "" and body == other.partition("-")[2]
 
 
 class ResponseCache:

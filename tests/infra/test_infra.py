@@ -464,7 +464,7 @@ def test_wrong_folder_is_reported(infra: Run, tmp_path: pathlib.Path, monkeypatc
     [
         (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "No credentials. Set AWS_PROFILE, or run aws configure."),
         (("AWS_SECRET_ACCESS_KEY",), "No credentials. Set AWS_PROFILE, or run aws configure."),
-        (("AWS_DEFAULT_REGION",), "No region. Set AWS_DEFAULT_REGION, or run aws configure."),
+        (("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"), "No region. Set AWS_DEFAULT_REGION, or run aws configure."),
     ],
 )
 def test_missing_credentials_or_region_is_reported(

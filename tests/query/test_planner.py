@@ -186,7 +186,7 @@ def test_unusable_forced_index_is_a_400_with_the_reason() -> None:
     assert "state_date is a global index and cannot read consistently. Remove _consistent or _index." in refusal_of(
         "_index=state_date&_consistent=true"
     )
-    assert "cannot be sorted. the table sorts by date if an equality fixes customer." in refusal_of(
+    assert "cannot be sorted. The table sorts by date if an equality fixes customer." in refusal_of(
         "_index=state_date&_sort=date"
     )
 
@@ -234,7 +234,7 @@ def test_denied_scan_without_indexes_suggests_the_partition_key() -> None:
 def test_reasons_say_whether_an_index_has_the_requested_order() -> None:
     texts = reasons_for("customer=a&_sort=-total")
     assert texts[0] == "by_total: used: customer=a fixes its partition; it sorts by total"
-    assert "the table: not used: it does not sort by total" in texts
+    assert "the table's key: not used: it does not sort by total" in texts
 
 
 def test_item_read_whole_for_residual_conditions_is_reduced_to_the_fields() -> None:

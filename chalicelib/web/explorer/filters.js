@@ -55,7 +55,9 @@ function operandHint(operator, type) {
 const operatorOptions = (type, chosen) =>
   Object.entries(table.operators)
     .filter(([value, {keys}]) => !type || keys.includes(type) || value === chosen)
-    .map(([value, {description}]) => el('option', {value, selected: value === chosen}, description.replace(/,.*/, '')));
+    .map(([value, {description}]) =>
+      el('option', {value, selected: value === chosen}, description.replace(/ \(.*/, '')),
+    );
 
 /** @type {(name: string) => string[]} */
 function shownValues(name) {
