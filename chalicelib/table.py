@@ -69,7 +69,8 @@ class Table:
     def item(self, plan: Plan) -> Page:
         """Return the item that `plan`, a GetItem, reads, or none."""
         answer, cost = self._dynamodb.call(plan.operation, **plan.request)
-        items = [answer["Item"]] if answer.get("Item") else []
+        # An item without any of the projected attributes is {}: only a missing "Item" is a missing item.
+        items = [answer["Item"]] if "Item" in answer else []
         return Page(items, None, cost, 1)
 
     def items(self, plan: Plan, start: TypedItem | None, limit: int, seconds_left: float) -> Page:

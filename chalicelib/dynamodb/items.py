@@ -8,6 +8,7 @@ an attribute called "S".
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -103,6 +104,17 @@ def number(text: str) -> str:
         raise ValueError("a number outside 1E-130 to 9.99E+125")
     plain = f"{value:f}"
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def binary(text: str) -> bytes:
+    """Return the bytes of `text`, base64.
+
+    Raise ValueError if DynamoDB refuses it: bits beyond the last byte have to be 0, so that each value has one text.
+    """
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("not base64")
+    return data
 
 
 def typed(value: Any) -> Attribute:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 import orjson
 
-from chalicelib.dynamodb.items import TypedItem, number
+from chalicelib.dynamodb.items import TypedItem, binary, number
 from chalicelib.problems import Problem, bad_request
 
 _CHECKSUM_BYTES = 8
@@ -51,7 +51,7 @@ def not_a_cursor() -> Problem:
 
 
 def _binary(content: str) -> str:
-    base64.b64decode(content, validate=True)
+    binary(content)
     return content
 
 

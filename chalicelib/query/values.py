@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import json
 import re
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.dynamodb.items import number
+from chalicelib.dynamodb.items import binary, number
 from chalicelib.problems import bad_request
 
 Value = tuple[str, Any]  # ("N", "5"): a type and its content in DynamoDB's JSON
@@ -99,8 +98,8 @@ def declared_value(name: str, text: str, kind: str, max_bytes: int, unquote: boo
     size = len(text.encode())
     if kind == "B":
         try:
-            size = len(base64.b64decode(text, validate=True))
-        except (binascii.Error, ValueError):
+            size = len(binary(text))
+        except ValueError:
             raise bad_request(f"{name} is binary, but {shown!r} is not base64. Write + as %2B.") from None
     if size > max_bytes:
         raise bad_request(f"{name} is a key of at most {max_bytes} bytes. This value has {size}.")

@@ -161,6 +161,11 @@ def test_binary_key_is_base64() -> None:
     assert parse("b", "AAEC", BINARY, Access(None)).alternatives == ((("B", "AAEC"),),)
     with pytest.raises(Problem, match="b is binary, but 'not base64!' is not base64"):
         parse("b", "not base64!", BINARY, Access(None))
+    for text in ("AB==", "AAF="):  # DynamoDB refuses bits beyond the last byte.
+        with pytest.raises(Problem, match=f"b is binary, but '{text}' is not base64"):
+            parse("b", text, BINARY, Access(None))
+        with pytest.raises(Problem, match=f"b is binary, but '{text}' is not base64"):
+            key_value("b", text, BINARY)
     with pytest.raises(Problem, match=r"at most 2048 bytes\. This value has 2049"):
         parse("b", "AAAA" * 683, BINARY, Access(None))
     with pytest.raises(Problem, match="contains does not work on b, a binary key"):

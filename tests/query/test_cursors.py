@@ -52,6 +52,7 @@ def test_malformed_cursor_is_refused(text: str) -> None:
         b'["a", 1, "AAEC"]',
         b'["a", "x", "AAEC"]',
         b'["a", "1", "!!"]',
+        b'["a", "1", "AB=="]',
         b'["a", "1", null]',
         b'[{"S": "a"}, "1", "AAEC"]',
     ],

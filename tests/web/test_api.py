@@ -137,6 +137,13 @@ def test_item_is_found_by_its_key(quakes: list[Any], get: Get) -> None:
     assert body(get(f"/items/{quote(key)}?_explain=true"))["plan"] == "GetItem"
 
 
+def test_item_without_the_fields_asked_for_is_an_empty_object(quakes: Any, get: Get) -> None:
+    path = f"/items/{quakes[0]['idx']['S']}"
+    for fields in ("nope", "geometry.nope"):
+        response = get(f"{path}?_fields={fields}")
+        assert (response.status_code, response.body) == (200, b"{}")
+
+
 def test_missing_item_is_a_404(quakes: Any, get: Get, get_shelves: Get) -> None:
     assert body(get("/items/nothing"), 404)["detail"] == "There is no item with idx 'nothing'."
     assert "has no sort key" in body(get("/items/a/b"), 404)["detail"]
