@@ -41,22 +41,25 @@ class Candidate(NamedTuple):
 
 def plan_items(read: ReadRequest) -> Plan:
     """Return the plan for a list of items. Raise Problem(400) if `_sort`, `_index` or SCAN=deny allow none."""
-    parameters = read.parameters
-    candidates = usable_candidates(read)
+    parameters, possible = read.parameters, sources(read)
+    candidates = usable_candidates(possible, read)
     if candidates:
         return plans.query(*candidates[0], read)
     if parameters.sort or not (read.settings.scan or parameters.explain):
         from chalicelib.query import reasons  # A request that has a plan never needs the texts.
 
         raise reasons.no_such_sort(parameters.sort.attribute, read) if parameters.sort else reasons.no_scan(read)
-    return plans.scan(forced_index(read) or read.schema.table, read)
+    return plans.scan(possible[0], read)
 
 
-def forced_index(read: ReadRequest) -> Index | None:
-    """Return the index that `_index` names. Raise Problem(400) if it cannot answer the request."""
+def sources(read: ReadRequest) -> tuple[Index, ...]:
+    """Return the table and its indexes, the table first; or only the index that `_index` names.
+
+    Raise Problem(400) if that index cannot answer the request.
+    """
     index = next((index for index in read.schema.indexes if index.name == read.parameters.index_name), None)
     if index is None:
-        return None
+        return read.schema.queryable
     fields = top_attributes(read.parameters.fields)
     not_filterable = index.missing(read.filtered_attributes)
     no_fields = bool(fields) and fields == set(index.missing(fields))
@@ -65,14 +68,13 @@ def forced_index(read: ReadRequest) -> Index | None:
         from chalicelib.query import reasons
 
         raise reasons.cannot_force(index, not_filterable, no_fields)
-    return index
+    return (index,)
 
 
-def usable_candidates(read: ReadRequest) -> list[Candidate]:
-    """Return the candidates that may answer, the best first."""
-    forced = forced_index(read)
+def usable_candidates(possible: Iterable[Index], read: ReadRequest) -> list[Candidate]:
+    """Return the candidates of the `possible` sources that may answer, the best first."""
     candidates = []
-    for index in (forced,) if forced else read.schema.queryable:
+    for index in possible:
         key = key_condition(index, read.parameters.conditions)
         if key and not refusals(index, key, read):
             candidates.append(Candidate(index, key))

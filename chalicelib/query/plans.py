@@ -149,11 +149,11 @@ def _plan(plan: Plan, filters: Sequence[Condition], placeholders: Placeholders, 
         request["IndexName"] = index.name
     if filters:
         request["FilterExpression"] = placeholders.conjunction(filters)
-    plan = plan._replace(request=request, start_keys=tuple(dict.fromkeys((*read.schema.table.keys, *index.keys))))
+    plan = plan._replace(start_keys=tuple(dict.fromkeys((*read.schema.table.keys, *index.keys))))
     if fields is not None:
-        plan = _projected(plan, fields)
-        needed = [(name,) for name in sorted(_needed(plan))]
-        request["ProjectionExpression"] = placeholders.projection((*fields, *needed))
+        needed = {*plan.start_keys, *(condition.attribute for condition in plan.residual_conditions)}
+        plan = _projected(plan, fields, needed)
+        request["ProjectionExpression"] = placeholders.projection((*fields, *((name,) for name in sorted(needed))))
     elif index.projected_attributes is not None:
         request["Select"] = "ALL_ATTRIBUTES"  # A local index fetches the attributes that it does not project.
     if placeholders.names:
@@ -162,7 +162,7 @@ def _plan(plan: Plan, filters: Sequence[Condition], placeholders: Placeholders, 
         request["ExpressionAttributeValues"] = placeholders.values
     if index.kind != "global":
         request["ConsistentRead"] = read.consistent
-    return plan
+    return plan._replace(request=request)
 
 
 def _fields(index: Index, read: ReadRequest) -> tuple[Path, ...] | None:
@@ -174,15 +174,9 @@ def _fields(index: Index, read: ReadRequest) -> tuple[Path, ...] | None:
     return fields
 
 
-def _needed(plan: Plan) -> set[str]:
-    """Return the attributes that start keys and residual conditions need."""
-    return {*plan.start_keys, *(condition.attribute for condition in plan.residual_conditions)}
-
-
-def _projected(plan: Plan, fields: Sequence[Path]) -> Plan:
-    """Return `plan` with the attributes to remove from each item, since only the plan needs them, and with those of
-    which `fields` name only parts."""
-    needed = _needed(plan)
+def _projected(plan: Plan, fields: Sequence[Path], needed: set[str]) -> Plan:
+    """Return `plan`, which needs the attributes `needed`, with those to remove from each item, and with those of which
+    `fields` name only parts."""
     internal = frozenset(needed - top_attributes(fields))
     partly = needed - internal - {path[0] for path in fields if len(path) == 1}
     returned = {name: tuple(path[1:] for path in fields if path[0] == name) for name in partly}

@@ -42,20 +42,18 @@ def reasons(plan: Plan, read: ReadRequest) -> list[str]:
     """Return why `plan` was chosen, and why each other index was not."""
     if plan.operation == "GetItem":
         return ["the path is the whole key of one item"]
-    candidates = planner.usable_candidates(read)
-    used = [candidate.source for candidate in candidates]
-    forced = planner.forced_index(read)
-    refused = [
-        f"{_label(index)}: not used: {_refused(index, read)}" for index in read.schema.queryable if index not in used
-    ]
+    possible = planner.sources(read)
+    candidates = planner.usable_candidates(possible, read)
+    usable = [candidate.source for candidate in candidates]
+    refused = [f"{_label(index)}: not used: {_refused(index, read)}" for index in possible if index not in usable]
     if not candidates:
         why = "no key or index fits: all items are read" if read.settings.scan else "SCAN=deny refuses this request"
-        if forced:
-            return [why, f"{forced}: scanned: _index names it, and no equality fixes {forced.partition}"]
+        if read.parameters.index_name:
+            return [why, f"{plan.source}: scanned: _index names it, and no equality fixes {plan.source.partition}"]
         return [why, *refused]
     best, *others = candidates
     not_better = [f"{_label(other.source)}: not used: {_label(best.source)} is at least as good" for other in others]
-    return [_used(best, read), *not_better, *([] if forced else refused)]
+    return [_used(best, read), *not_better, *refused]
 
 
 def _used(best: Candidate, read: ReadRequest) -> str:
