@@ -305,6 +305,6 @@ def test_item_is_read_by_its_full_key() -> None:
 
 def test_forced_index_without_an_equality_is_explained_as_scanned() -> None:
     scanned = "state_total: scanned: _index names it, and no equality fixes state"
-    assert reasons_of("_index=state_total") == ["no key or index fits: all items are read", scanned]
-    denied = reasons_of("_index=state_total&_explain=true", SCAN="deny")
+    assert reasons_for("_index=state_total") == ["no key or index fits: all items are read", scanned]
+    denied = reasons_for("_index=state_total&_explain=true", SCAN="deny")
     assert denied == ["SCAN=deny refuses this request", scanned]
